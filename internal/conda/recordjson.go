@@ -1,0 +1,467 @@
+package conda
+
+import (
+	"bytes"
+	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"terrarium/internal/errs"
+)
+
+// The longest documents that are read, in bytes.
+const (
+	maxIndexJSON = 1 << 20
+	maxRecord    = 4 << 20 // of an upstream record, which may carry run exports
+)
+
+// lastSeconds is the largest timestamp that is taken for seconds (the end of
+// the year 9999); conda reads whatever is larger as milliseconds.
+const lastSeconds = 253402300799
+
+// ParseIndexJSON reads info/index.json of a package (CEP 34): at most 1 MiB of
+// valid UTF-8, one object without duplicate keys, each known key of its type.
+// It normalises what old packages hold (noarch true, track_features as a list,
+// timestamps in seconds) and ignores what only a server may say (md5, sha256,
+// size, url, indexed_timestamp …). It returns errs.Invalid, or errs.TooLarge,
+// with every wrong key in the details; whether the values make sense is left
+// to Validate.
+func ParseIndexJSON(b []byte) (Record, error) {
+	if len(b) > maxIndexJSON {
+		return Record{}, errs.New(errs.TooLarge, "info/index.json has %d bytes; the limit is %d.", len(b), maxIndexJSON)
+	}
+	return parseRecord(b, recordReader{noun: "info/index.json"})
+}
+
+// ParseRecord reads one record of an upstream repodata document. It is lenient
+// about spelling (whole numbers written as text or with a fraction of zero) and
+// keeps unknown keys in Extra; hashes must be hex and are lower-cased. It
+// returns errs.Invalid or, above 4 MiB, errs.TooLarge.
+func ParseRecord(b []byte) (Record, error) {
+	if len(b) > maxRecord {
+		return Record{}, errs.New(errs.TooLarge, "The record has %d bytes; the limit is %d.", len(b), maxRecord)
+	}
+	return parseRecord(b, recordReader{noun: "the record", upstream: true})
+}
+
+// ParseRunExports reads info/run_exports.json, or the value of run_exports
+// anywhere else: an object of five lists, or one list, which means weak. Null
+// and absent lists are empty. It returns errs.Invalid.
+func ParseRunExports(b []byte) (RunExports, error) {
+	if len(b) > maxIndexJSON {
+		return RunExports{}, errs.New(errs.TooLarge, "run_exports.json has %d bytes; the limit is %d.", len(b), maxIndexJSON)
+	}
+	var out RunExports
+	value := jsontext.Value(b)
+	if !value.IsValid() {
+		return out, errs.New(errs.Invalid, "run_exports.json is not valid JSON.").Because("invalid-metadata")
+	}
+	var err error
+	switch value.Kind() {
+	case 'n':
+		return out, nil
+	case '[':
+		out.Weak, err = textList(value)
+	case '{':
+		err = eachMember(value, func(key string, v jsontext.Value) (err error) {
+			switch key {
+			case "weak":
+				out.Weak, err = textList(v)
+			case "strong":
+				out.Strong, err = textList(v)
+			case "weak_constrains":
+				out.WeakConstrains, err = textList(v)
+			case "strong_constrains":
+				out.StrongConstrains, err = textList(v)
+			case "noarch":
+				out.Noarch, err = textList(v)
+			}
+			if err != nil {
+				return fmt.Errorf("%s %w", key, err)
+			}
+			return nil
+		})
+	default:
+		err = errors.New("must be an object or a list")
+	}
+	if err != nil {
+		return RunExports{}, errs.New(errs.Invalid, "run_exports.json cannot be read: %s.", err).Because("invalid-metadata")
+	}
+	return out, nil
+}
+
+// recordReader says how strictly a document is read.
+type recordReader struct {
+	noun     string // what the document is called in messages
+	upstream bool   // a record of repodata rather than a package's own word
+}
+
+// parseRecord reads one object, and all of it, to give every reason at once.
+func parseRecord(b []byte, how recordReader) (Record, error) {
+	var (
+		r       Record
+		reasons []string
+		seen    = map[string]bool{}
+	)
+	err := eachMember(b, func(key string, v jsontext.Value) error {
+		seen[key] = true
+		if err := how.set(&r, key, v); err != nil {
+			reasons = append(reasons, fmt.Sprintf("%q in %s %s.", clip(key), how.noun, err))
+		}
+		return nil
+	})
+	if err != nil {
+		// The text of jsontext says where and what; it quotes no input.
+		return Record{}, errs.New(errs.Invalid, "%s is not a JSON object without duplicate keys: %s.",
+			strings.ToUpper(how.noun[:1])+how.noun[1:], err).Because("invalid-metadata")
+	}
+	for _, key := range []string{"name", "version", "build", "build_number"} {
+		if !seen[key] && !(how.upstream && key == "build_number") {
+			reasons = append(reasons, fmt.Sprintf("%q is missing from %s.", key, how.noun))
+		}
+	}
+	if len(reasons) > 0 {
+		return Record{}, errs.New(errs.Invalid, "%s", reasons[0]).Because("invalid-metadata").With(reasons...)
+	}
+	return r, nil
+}
+
+// set puts the value of one key into its field. Its errors continue a sentence
+// that begins with the key.
+func (how recordReader) set(r *Record, key string, v jsontext.Value) (err error) {
+	switch key {
+	case "name":
+		r.Name, err = requiredText(v)
+	case "version":
+		r.Version, err = requiredText(v)
+	case "build":
+		r.Build, err = requiredText(v)
+	case "build_number":
+		r.BuildNumber, err = how.wholeNumber(v)
+	case "subdir":
+		r.Subdir, err = text(v)
+	case "depends":
+		r.Depends, err = textList(v)
+	case "constrains":
+		r.Constrains, err = textList(v)
+	case "noarch":
+		r.Noarch, err = noarch(v)
+	case "license":
+		r.License, err = text(v)
+	case "license_family":
+		r.LicenseFamily, err = text(v)
+	case "timestamp":
+		r.Timestamp, err = timestamp(v)
+	case "track_features":
+		r.TrackFeatures, err = joinedText(v)
+	case "features":
+		r.Features, err = joinedText(v)
+	case "python_site_packages_path":
+		r.PythonSitePackagesPath, err = text(v)
+	case "schema_version":
+		var n int64
+		n, err = how.wholeNumber(v)
+		if err == nil && n > math.MaxInt32 {
+			err = errors.New("is too large")
+		}
+		r.SchemaVersion = int(n)
+	case "flags":
+		r.Flags, err = textList(v)
+	case "extra_depends":
+		r.ExtraDepends, err = textLists(v)
+
+	// Only a server may say the following; a package's own word is ignored.
+	case "md5":
+		if how.upstream {
+			r.MD5, err = hash(v, md5Length)
+		}
+	case "sha256":
+		if how.upstream {
+			r.SHA256, err = hash(v, sha256Length)
+		}
+	case "size":
+		if how.upstream {
+			r.Size, err = how.wholeNumber(v)
+		}
+	case "indexed_timestamp":
+		if how.upstream {
+			r.IndexedTimestamp, err = timestamp(v)
+		}
+	case "run_exports":
+		if how.upstream {
+			var e RunExports
+			if e, err = ParseRunExports(v); err != nil {
+				return errors.New("is not an object of lists of match specs")
+			}
+			r.RunExports = &e
+		}
+	case "legacy_bz2_md5", "legacy_bz2_size", "revoked":
+		if how.upstream {
+			r.keep(key, v)
+		}
+	case "fn", "url", "channel", "schannel":
+		// Where a file lies follows from who serves it; a client would believe
+		// what another server wrote here.
+
+	// conda-index drops these too: they describe the machine that built.
+	case "arch", "platform", "has_prefix", "mtime", "ucs", "requires_features",
+		"binstar", "target-triplet", "machine", "operatingsystem":
+	default:
+		r.keep(key, v)
+	}
+	return err
+}
+
+// keep puts a copy of the value of a key that has no field into Extra.
+func (r *Record) keep(key string, v jsontext.Value) {
+	if r.Extra == nil {
+		r.Extra = map[string]jsontext.Value{}
+	}
+	v = v.Clone()
+	if err := v.Compact(); err == nil { // the decoder has checked it
+		r.Extra[key] = v
+	}
+}
+
+// eachMember calls f for each member of the JSON object b. It refuses anything
+// else, duplicate keys, invalid UTF-8 and text behind the object.
+func eachMember(b []byte, f func(key string, v jsontext.Value) error) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(b))
+	if dec.PeekKind() != '{' {
+		if _, err := dec.ReadToken(); err != nil {
+			return describe(err)
+		}
+		return errors.New("it is not an object")
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return describe(err)
+	}
+	for dec.PeekKind() != '}' {
+		token, err := dec.ReadToken()
+		if err != nil {
+			return describe(err)
+		}
+		key := token.String()
+		value, err := dec.ReadValue()
+		if err != nil {
+			return describe(err)
+		}
+		if err := f(key, value); err != nil {
+			return err
+		}
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return describe(err)
+	}
+	if _, err := dec.ReadToken(); err != io.EOF {
+		return errors.New("something follows the object")
+	}
+	return nil
+}
+
+// describe shortens an error of the JSON decoder for people.
+func describe(err error) error {
+	var syntax *jsontext.SyntacticError
+	if !errors.As(err, &syntax) {
+		return errors.New("it ends too early")
+	}
+	return fmt.Errorf("at byte %d, %w", syntax.ByteOffset, syntax.Err)
+}
+
+// text reads a string; null is the empty one.
+func text(v jsontext.Value) (string, error) {
+	switch v.Kind() {
+	case 'n':
+		return "", nil
+	case '"':
+		var s string
+		err := json.Unmarshal(v, &s)
+		return s, err
+	}
+	return "", fmt.Errorf("must be text, not %s", kindName(v))
+}
+
+func requiredText(v jsontext.Value) (string, error) {
+	if v.Kind() != '"' {
+		return "", fmt.Errorf("must be text, not %s", kindName(v))
+	}
+	return text(v)
+}
+
+// textList reads a list of strings; null is the empty one.
+func textList(v jsontext.Value) ([]string, error) {
+	switch v.Kind() {
+	case 'n':
+		return nil, nil
+	case '[':
+		var list []jsontext.Value
+		if err := json.Unmarshal(v, &list); err != nil {
+			return nil, err
+		}
+		out := make([]string, 0, len(list))
+		for _, item := range list {
+			if item.Kind() != '"' {
+				return nil, fmt.Errorf("must be a list of texts, but holds %s", kindName(item))
+			}
+			s, err := text(item)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, s)
+		}
+		return out, nil
+	}
+	return nil, fmt.Errorf("must be a list of texts, not %s", kindName(v))
+}
+
+// textLists reads an object of lists of strings.
+func textLists(v jsontext.Value) (map[string][]string, error) {
+	if v.Kind() == 'n' {
+		return nil, nil
+	}
+	if v.Kind() != '{' {
+		return nil, fmt.Errorf("must be an object of lists, not %s", kindName(v))
+	}
+	out := map[string][]string{}
+	err := eachMember(v, func(key string, item jsontext.Value) error {
+		list, err := textList(item)
+		if err != nil {
+			return fmt.Errorf("%s %w", clip(key), err)
+		}
+		out[key] = list
+		return nil
+	})
+	return out, err
+}
+
+// joinedText reads a string, or a list of strings that it joins by spaces.
+func joinedText(v jsontext.Value) (string, error) {
+	if v.Kind() == '[' {
+		list, err := textList(v)
+		return strings.Join(list, " "), err
+	}
+	return text(v)
+}
+
+// wholeNumber reads a number without a fraction; null is 0. Upstream ones may
+// be written as text, or with a fraction of zero.
+func (how recordReader) wholeNumber(v jsontext.Value) (int64, error) {
+	digits := string(v)
+	switch v.Kind() {
+	case 'n', '"':
+		if !how.upstream {
+			return 0, fmt.Errorf("must be a number, not %s", kindName(v))
+		}
+		if v.Kind() == 'n' {
+			return 0, nil
+		}
+		s, err := text(v)
+		if err != nil {
+			return 0, err
+		}
+		digits = strings.TrimSpace(s)
+	case '0':
+	default:
+		return 0, fmt.Errorf("must be a number, not %s", kindName(v))
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err == nil {
+		return n, nil
+	}
+	if f, err := strconv.ParseFloat(digits, 64); err == nil && how.upstream && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return int64(f), nil
+	}
+	return 0, errors.New("must be a whole number of at most 18 digits")
+}
+
+// timestamp reads a time as Unix milliseconds. Old builders wrote seconds, some
+// with a fraction.
+func timestamp(v jsontext.Value) (int64, error) {
+	switch v.Kind() {
+	case 'n', 'f':
+		return 0, nil
+	case '0':
+	default:
+		return 0, fmt.Errorf("must be a number of milliseconds, not %s", kindName(v))
+	}
+	f, err := strconv.ParseFloat(string(v), 64)
+	if err != nil || math.Abs(f) >= 1<<53 {
+		return 0, errors.New("is not a time")
+	}
+	if f <= lastSeconds {
+		f *= 1000
+	}
+	return int64(f), nil
+}
+
+// noarch reads the kind of a package without a platform. True, from before
+// there were two kinds, is generic.
+func noarch(v jsontext.Value) (string, error) {
+	switch v.Kind() {
+	case 'n', 'f':
+		return "", nil
+	case 't':
+		return noarchGeneric, nil
+	case '"':
+		s, err := text(v)
+		if err != nil {
+			return "", err
+		}
+		switch s = lower(s); s {
+		case "", noarchGeneric, noarchPython:
+			return s, nil
+		}
+	}
+	return "", errors.New(`must be "generic" or "python"`)
+}
+
+// hash reads a hash of n hexadecimal digits in lower case; null is none.
+func hash(v jsontext.Value, n int) (string, error) {
+	s, err := text(v)
+	if err != nil || s == "" {
+		return "", err
+	}
+	s = lower(s)
+	if !isHex(s, n) {
+		return "", fmt.Errorf("must be %d hexadecimal digits", n)
+	}
+	return s, nil
+}
+
+// kindName names the kind of a JSON value for people.
+func kindName(v jsontext.Value) string {
+	switch v.Kind() {
+	case 'n':
+		return "null"
+	case 't', 'f':
+		return "true or false"
+	case '"':
+		return "text"
+	case '0':
+		return "a number"
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	}
+	return "something else"
+}
+
+// sorted yields the members of a map in the order of their keys.
+func sorted[V any](m map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, key := range slices.Sorted(maps.Keys(m)) {
+			if !yield(key, m[key]) {
+				return
+			}
+		}
+	}
+}
