@@ -268,7 +268,9 @@ CREATE TABLE files (
     run_exports     BYTEA, -- JSON object; NULL = unknown
     uploaded_by     TEXT NOT NULL DEFAULT '', -- name of the uploader
     uploaded_at     TIMESTAMP NOT NULL,
-    indexed_at      TIMESTAMP NOT NULL, -- CEP 47: first seen here
+    license         TEXT NOT NULL DEFAULT '', -- conda: of the record
+    timestamp_ms    BIGINT NOT NULL DEFAULT 0, -- conda: when it was built, as it says
+    indexed_ms      BIGINT NOT NULL, -- CEP 47: first seen here, Unix milliseconds
     indexed_source  TEXT NOT NULL DEFAULT 'seen', -- 'seen', 'upstream', 'timestamp', 'now'
     downloads       BIGINT NOT NULL DEFAULT 0,
     withdrawn_at    TIMESTAMP, -- taken out of the index only (yank)
@@ -358,6 +360,8 @@ CREATE TABLE uploads (
     created_at   TIMESTAMP NOT NULL,
     expires_at   TIMESTAMP NOT NULL,
     received_at  TIMESTAMP,
+    accepted     BYTEA, -- what was read from the bytes, kept for the commit
+    refused      JSON, -- why the bytes cannot be published, told at the commit
     got_size     BIGINT NOT NULL DEFAULT 0,
     got_md5      TEXT NOT NULL DEFAULT '',
     got_sha256   TEXT NOT NULL DEFAULT ''
