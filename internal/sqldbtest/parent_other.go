@@ -1,0 +1,7 @@
+//go:build !linux
+
+package sqldbtest
+
+import "syscall"
+
+func dieWithParent(*syscall.SysProcAttr) {}
