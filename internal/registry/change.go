@@ -1,0 +1,225 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"terrarium/internal/access"
+	"terrarium/internal/audit"
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
+)
+
+// maxBatch is how many waiting changes share one transaction. Above it a single
+// bad change would cost too many repetitions.
+const maxBatch = 64
+
+// batchTime bounds one transaction, so that a database that hangs fails the
+// callers instead of holding them for ever.
+const batchTime = 5 * time.Minute
+
+// queue holds the changes that wait for the transaction to come.
+type queue struct {
+	mu      sync.Mutex
+	waiting []*pending
+	running bool
+}
+
+// pending is one change that waits for its turn and then for its outcome.
+type pending struct {
+	ctx   context.Context
+	actor access.Actor
+	cause string
+	fn    func(context.Context, *change) error
+	done  chan error
+	err   error // of the last attempt
+}
+
+// change is one caller's part of a transaction. It first checks, then writes: a
+// function that gives an error before its first write is only refused, one that
+// fails later costs the batch a repetition.
+type change struct {
+	r     *Registry
+	tx    *sqldb.DB
+	actor access.Actor
+	now   time.Time
+	batch *batch
+
+	cause   string
+	wrote   bool
+	audited bool
+}
+
+// errSplit ends a batch whose changes must be tried one by one.
+var errSplit = errors.New("one change of the batch failed after writing")
+
+// change runs fn in a transaction, together with whatever else waits, and
+// returns when the generations that it began are visible. fn may run more than
+// once and must have no effect but through its change; results that it hands out
+// are to be overwritten by each run. Every change that writes must also write
+// to the audit log; one that does not is not committed.
+func (r *Registry) change(ctx context.Context, actor access.Actor, cause string, fn func(context.Context, *change) error) error {
+	p := &pending{ctx: ctx, actor: actor, cause: cause, fn: fn, done: make(chan error, 1)}
+	r.queue.mu.Lock()
+	r.queue.waiting = append(r.queue.waiting, p)
+	start := !r.queue.running
+	r.queue.running = true
+	r.queue.mu.Unlock()
+	if start {
+		go r.runQueue()
+	}
+	// The outcome is awaited even when the caller has gone: a change that is in
+	// a transaction cannot be called back, and its outcome must be known.
+	return <-p.done
+}
+
+// runQueue carries out batches until nobody waits any more. Changes that arrive
+// while a batch is being committed and published make up the next one.
+func (r *Registry) runQueue() {
+	for {
+		r.queue.mu.Lock()
+		n := min(len(r.queue.waiting), maxBatch)
+		if n == 0 {
+			r.queue.running = false
+			r.queue.waiting = nil
+			r.queue.mu.Unlock()
+			return
+		}
+		work := r.queue.waiting[:n:n]
+		r.queue.waiting = r.queue.waiting[n:]
+		r.queue.mu.Unlock()
+
+		if n > 1 && r.runBatch(work) {
+			continue
+		}
+		for _, p := range work {
+			r.runAlone(p)
+		}
+	}
+}
+
+// runBatch commits the changes in one transaction and answers them. It reports
+// false, without any effect, if they must be tried one by one.
+func (r *Registry) runBatch(work []*pending) bool {
+	changed, err := r.tryBatch(work)
+	if err != nil {
+		return false
+	}
+	point(pointCommitted)
+	r.publish(changed)
+	point(pointPublished)
+	for _, p := range work {
+		p.done <- p.err
+	}
+	return true
+}
+
+// runAlone commits one change. One that lost a race for a unique key is run
+// again: its own checks then see what beat it and say so better than the
+// database does.
+func (r *Registry) runAlone(p *pending) {
+	const attempts = 3
+	for try := 1; ; try++ {
+		changed, err := r.tryBatch([]*pending{p})
+		switch {
+		case err == nil:
+			point(pointCommitted)
+			r.publish(changed)
+			point(pointPublished)
+			p.done <- p.err
+			return
+		case sqldb.IsUnique(err) && try < attempts:
+			continue
+		case sqldb.IsUnique(err):
+			err = errs.Wrap(errs.Conflict, err, "Somebody else changed the same thing at the same moment. Try again.")
+		}
+		p.done <- err
+		return
+	}
+}
+
+// tryBatch runs one transaction. A refusal that came before any write is left in
+// its pending and does not disturb the others; anything else is the error.
+func (r *Registry) tryBatch(work []*pending) ([]Changed, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(work[0].ctx), batchTime)
+	defer cancel()
+	var b *batch
+	err := r.db.Tx(ctx, func(tx *sqldb.DB) error {
+		b = newBatch(r, tx)
+		for _, p := range work {
+			if p.err = p.ctx.Err(); p.err != nil {
+				continue
+			}
+			c := &change{r: r, tx: tx, actor: p.actor, now: b.now, batch: b, cause: p.cause}
+			p.err = run(ctx, p.fn, c)
+			switch kind := errs.KindOf(p.err); {
+			case p.err == nil && c.wrote && !c.audited:
+				return fmt.Errorf("change %q by %q wrote rows and no audit", p.cause, p.actor.Name)
+			case p.err == nil:
+			case len(work) > 1 && (c.wrote || kind == errs.Internal || kind == errs.Unavailable):
+				return errSplit
+			case c.wrote || kind == errs.Internal || kind == errs.Unavailable:
+				return p.err
+			}
+		}
+		if err := b.finish(ctx); err != nil {
+			return err
+		}
+		point(pointRowsWritten)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b.changed(), nil
+}
+
+// run calls fn and makes a panic an error, so that one caller's bug does not
+// leave the others of the batch waiting.
+func run(ctx context.Context, fn func(context.Context, *change) error, c *change) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in change %q: %v\n%s", c.cause, p, debug.Stack())
+		}
+	}()
+	return fn(ctx, c)
+}
+
+// publish makes the committed generations visible. Its failure is not the
+// caller's: the rows are committed, and the index brings itself up to them at
+// its next read.
+func (r *Registry) publish(changed []Changed) {
+	p := r.publisher.Load()
+	if p == nil || len(changed) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), batchTime)
+	defer cancel()
+	defer func() {
+		if v := recover(); v != nil {
+			r.opts.Log.ErrorContext(ctx, "publishing panicked", "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	if err := (*p).Publish(ctx, changed); err != nil {
+		r.opts.Log.ErrorContext(ctx, "publishing failed; the next read of the index brings it up", "err", err, "channels", len(changed))
+	}
+}
+
+// exec runs a statement that writes.
+func (c *change) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	c.wrote = true
+	return c.tx.Exec(ctx, query, args...)
+}
+
+// audit writes a row of the audit log in the transaction of the change.
+func (c *change) audit(ctx context.Context, e audit.Entry) error {
+	c.wrote, c.audited = true, true
+	return audit.Write(ctx, c.tx, c.actor, e)
+}
+
+// bumpAccess forgets cached rights when the change is committed.
+func (c *change) bumpAccess() { c.batch.rights = true }

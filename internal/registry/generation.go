@@ -1,0 +1,217 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"terrarium/internal/access"
+	"terrarium/internal/sqldb"
+)
+
+// batch is what the changes of one transaction share: its moment and the
+// generations that they began, at most one a channel.
+type batch struct {
+	r        *Registry
+	tx       *sqldb.DB
+	now      time.Time
+	rights   bool // somebody's rights changed
+	channels map[string]*channelChange
+}
+
+// channelChange is what a batch does to one channel.
+type channelChange struct {
+	generation int64
+	actors     map[string]bool
+	causes     map[string]bool
+	subdirs    map[string]*subdirChange
+}
+
+// subdirChange is what a batch does to one subdir of a channel.
+type subdirChange struct {
+	names          map[string]bool
+	added, removed int64
+}
+
+func newBatch(r *Registry, tx *sqldb.DB) *batch {
+	return &batch{r: r, tx: tx, now: r.now(), channels: map[string]*channelChange{}}
+}
+
+// generation begins a generation of the channel, or gives the one that an
+// earlier change of the same batch has begun. Counting up also locks the row of
+// the channel on PostgreSQL, so that generations follow each other.
+func (c *change) generation(ctx context.Context, channelID string) (*channelChange, error) {
+	cc := c.batch.channels[channelID]
+	if cc == nil {
+		c.wrote = true
+		cc = &channelChange{actors: map[string]bool{}, causes: map[string]bool{}, subdirs: map[string]*subdirChange{}}
+		err := c.tx.Row(ctx, "UPDATE channels SET generation = generation + 1 WHERE id = $1 RETURNING generation", channelID).
+			Scan(&cc.generation)
+		if err != nil {
+			return nil, fmt.Errorf("begin a generation of channel %s: %w", channelID, err)
+		}
+		c.batch.channels[channelID] = cc
+	}
+	cc.actors[c.actor.Name] = true
+	cc.causes[c.cause] = true
+	return cc, nil
+}
+
+func (cc *channelChange) subdir(name string) *subdirChange {
+	sc := cc.subdirs[name]
+	if sc == nil {
+		sc = &subdirChange{names: map[string]bool{}}
+		cc.subdirs[name] = sc
+	}
+	return sc
+}
+
+// touched is one record that a statement wrote.
+type touched struct{ subdir, name string }
+
+func scanTouched(rows *sqldb.Rows, t *touched) error { return rows.Scan(&t.subdir, &t.name) }
+
+// list begins a stretch of records for files in a channel: those that are conda
+// packages, neither withdrawn nor deleted, and not listed there already.
+func (c *change) list(ctx context.Context, channelID string, fileIDs []string) error {
+	const from = ` FROM files f JOIN packages p ON p.id = f.package_id
+		WHERE f.id IN (SELECT value FROM %s AS wanted) AND f.record_json IS NOT NULL
+		AND f.withdrawn_at IS NULL AND f.deleted_at IS NULL
+		AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = $1 AND r.removed IS NULL)`
+	var some int
+	err := c.tx.Row(ctx, "SELECT count(*)"+fmt.Sprintf(from, c.tx.EachText("$2")), channelID, fileIDs).Scan(&some)
+	if err != nil {
+		return fmt.Errorf("look for files to list: %w", err)
+	}
+	if some == 0 {
+		return nil
+	}
+	cc, err := c.generation(ctx, channelID)
+	if err != nil {
+		return err
+	}
+	rows, err := sqldb.All(ctx, c.tx, scanTouched, `INSERT INTO records
+		(channel_id, subdir, name, file_name, added, file_id, version, build, build_number,
+		 license, timestamp_ms, indexed_ms, size, json, msgpack, run_exports)
+		SELECT $1, f.subdir, p.name, f.name, CAST($3 AS BIGINT), f.id, f.version, f.build, f.build_number,
+		 f.license, f.timestamp_ms, f.indexed_ms, f.size, f.record_json, f.record_msgpack, f.run_exports`+
+		fmt.Sprintf(from, c.tx.EachText("$2"))+" RETURNING subdir, name",
+		channelID, fileIDs, cc.generation)
+	if err != nil {
+		return fmt.Errorf("list files in channel %s: %w", channelID, err)
+	}
+	for _, t := range rows {
+		sc := cc.subdir(t.subdir)
+		sc.names[t.name] = true
+		sc.added++
+	}
+	return nil
+}
+
+// unlist ends the records of files in a channel. A record that began in the same
+// generation is deleted: no generation ever showed it.
+func (c *change) unlist(ctx context.Context, channelID string, fileIDs []string) error {
+	live := " WHERE channel_id = $1 AND removed IS NULL AND file_id IN (SELECT value FROM " + c.tx.EachText("$2") + " AS wanted)"
+	var some int
+	if err := c.tx.Row(ctx, "SELECT count(*) FROM records"+live, channelID, fileIDs).Scan(&some); err != nil {
+		return fmt.Errorf("look for listed files: %w", err)
+	}
+	if some == 0 {
+		return nil
+	}
+	cc, err := c.generation(ctx, channelID)
+	if err != nil {
+		return err
+	}
+	unborn, err := sqldb.All(ctx, c.tx, scanTouched, "DELETE FROM records"+live+" AND added = $3 RETURNING subdir, name",
+		channelID, fileIDs, cc.generation)
+	if err != nil {
+		return fmt.Errorf("take back records of channel %s: %w", channelID, err)
+	}
+	ended, err := sqldb.All(ctx, c.tx, scanTouched, "UPDATE records SET removed = $3"+live+" RETURNING subdir, name",
+		channelID, fileIDs, cc.generation)
+	if err != nil {
+		return fmt.Errorf("end records of channel %s: %w", channelID, err)
+	}
+	for _, t := range unborn {
+		sc := cc.subdir(t.subdir)
+		sc.names[t.name] = true
+		sc.added--
+	}
+	for _, t := range ended {
+		sc := cc.subdir(t.subdir)
+		sc.names[t.name] = true
+		sc.removed++
+	}
+	return nil
+}
+
+// unlistEverywhere ends the records of files in every channel.
+func (c *change) unlistEverywhere(ctx context.Context, fileIDs []string) error {
+	channels, err := sqldb.All(ctx, c.tx, sqldb.Scalar[string], `SELECT DISTINCT channel_id FROM records
+		WHERE removed IS NULL AND file_id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS wanted) ORDER BY channel_id`, fileIDs)
+	if err != nil {
+		return fmt.Errorf("look for the channels of files: %w", err)
+	}
+	for _, id := range channels {
+		if err := c.unlist(ctx, id, fileIDs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish writes the log of the generations and forgets cached rights where they
+// changed.
+func (b *batch) finish(ctx context.Context) error {
+	for id, cc := range b.channels {
+		err := logGeneration(ctx, b.tx, id, b.now, cc)
+		if err != nil {
+			return err
+		}
+	}
+	if b.rights {
+		if err := access.Bump(ctx, b.tx); err != nil {
+			return fmt.Errorf("forget cached rights: %w", err)
+		}
+	}
+	return nil
+}
+
+// logGeneration writes which subdirs and names a generation changed.
+func logGeneration(ctx context.Context, tx *sqldb.DB, channelID string, at time.Time, cc *channelChange) error {
+	for subdir, sc := range cc.subdirs {
+		_, err := tx.Exec(ctx, `INSERT INTO generations (channel_id, number, subdir, at, actor_name, cause, added, removed)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			channelID, cc.generation, subdir, at, joined(cc.actors), joined(cc.causes), sc.added, sc.removed)
+		if err != nil {
+			return fmt.Errorf("log generation %d of channel %s: %w", cc.generation, channelID, err)
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO generation_names (channel_id, number, subdir, name)
+			SELECT $1, CAST($2 AS BIGINT), $3, value FROM `+tx.EachText("$4")+` AS names WHERE TRUE`,
+			channelID, cc.generation, subdir, slices.Sorted(maps.Keys(sc.names)))
+		if err != nil {
+			return fmt.Errorf("log the names of generation %d: %w", cc.generation, err)
+		}
+	}
+	return nil
+}
+
+func joined(set map[string]bool) string { return strings.Join(slices.Sorted(maps.Keys(set)), ", ") }
+
+// changed tells the publisher what the batch did, in the order of channel ids.
+func (b *batch) changed() []Changed {
+	var all []Changed
+	for _, id := range slices.Sorted(maps.Keys(b.channels)) {
+		cc := b.channels[id]
+		one := Changed{ChannelID: id, Generation: cc.generation, Subdirs: map[string][]string{}}
+		for subdir, sc := range cc.subdirs {
+			one.Subdirs[subdir] = slices.Sorted(maps.Keys(sc.names))
+		}
+		all = append(all, one)
+	}
+	return all
+}
