@@ -1,0 +1,202 @@
+package archive
+
+import (
+	"archive/tar"
+	"errors"
+	"io"
+	"path"
+	"strings"
+
+	"terrarium/internal/conda"
+)
+
+// Check decodes all of a package once, with Limits.Payload and Limits.Files as
+// bounds, and refuses what Read does not look at: damage anywhere, paths and
+// links that lead out of the prefix, anything written through a link, a second
+// info/ or one that Read did not see, conda-meta/. It takes as long as decoding
+// does and, for a .conda, as much memory as the declared window.
+func Check(r io.ReaderAt, size int64, fileName string, lim Limits) error {
+	p, err := open(r, size, fileName, lim)
+	if err != nil {
+		return err
+	}
+	check := p.checkTarBz2
+	if p.name.Format == conda.FormatConda {
+		check = p.checkConda
+	}
+	if err := check(); err != nil {
+		return p.refusal(err)
+	}
+	return nil
+}
+
+// checkConda checks info- as Read does, and then pkg-.
+func (p *pack) checkConda() error {
+	if err := p.walkCondaInfo(func(member) error { return nil }); err != nil {
+		return err
+	}
+	parts, err := p.condaParts()
+	if err != nil || parts.pkg == nil {
+		return err
+	}
+	f, err := p.frame(parts.pkg)
+	if err != nil {
+		return err
+	}
+	r, err := p.openMember(parts.pkg, f, p.lim.Payload)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	w := p.newTarWalk(r)
+	c := newPayload(p)
+	for {
+		h, name, err := w.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		if inInfo(name) {
+			return p.invalid("%s holds %s; info/ belongs into the other part.", parts.pkg.name, clip(name))
+		}
+		if err := c.member(h, name); err != nil {
+			return err
+		}
+	}
+	if err := w.drain(r); err != nil {
+		return err
+	}
+	return r.finish(p, parts.pkg)
+}
+
+// checkTarBz2 checks the one tar that holds both.
+func (p *pack) checkTarBz2() error {
+	s, err := p.openBz2(p.lim.Payload, p.tooLarge("it has more than %d bytes when decoded, which is the limit.", p.lim.Payload))
+	if err != nil {
+		return err
+	}
+	w := p.newTarWalk(s)
+	c := newPayload(p)
+	reach := tailed{lim: p.lim}
+	for {
+		h, name, err := w.next()
+		if errors.Is(err, io.EOF) {
+			return w.drain(s)
+		}
+		if err != nil {
+			return err
+		}
+		at := s.out
+		reach.member(h, name, at)
+		if inInfo(name) {
+			if _, err := w.nextInfo(h, name); err != nil {
+				return err
+			}
+			// Recipes and tests may come anywhere. What decides how the package
+			// is listed has to come where Read sees it.
+			if late := reach.stopped || at > p.lim.BZ2Scan; late && (name == indexName || name == runExportsName) {
+				return p.invalid("%s comes behind the package's files. Put info/ first.", name)
+			}
+		}
+		if err := c.member(h, name); err != nil {
+			return err
+		}
+	}
+}
+
+// payload holds the members of a package to the rules of an installation.
+type payload struct {
+	p     *pack
+	seen  map[string]struct{}
+	links map[string]struct{} // the symbolic ones
+}
+
+// newPayload makes an empty payload.
+func newPayload(p *pack) *payload {
+	return &payload{p: p, seen: map[string]struct{}{}, links: map[string]struct{}{}}
+}
+
+// member looks at one header.
+func (c *payload) member(h *tar.Header, name string) error {
+	if name == "." {
+		return nil
+	}
+	p := c.p
+	if top, _, _ := strings.Cut(name, "/"); strings.EqualFold(top, condaMetaDir) {
+		return p.invalid("it holds %s; conda-meta/ belongs to the client.", clip(name))
+	}
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if _, ok := c.links[dir]; ok {
+			return p.invalid("%s would be written through the link %s.", clip(name), clip(dir))
+		}
+	}
+	if h.Typeflag == tar.TypeDir {
+		if _, ok := c.links[name]; ok {
+			return p.invalid("%s comes twice.", clip(name))
+		}
+		return c.count()
+	}
+	if _, ok := c.seen[name]; ok {
+		return p.invalid("%s comes twice.", clip(name))
+	}
+	switch h.Typeflag {
+	case tar.TypeReg:
+	case tar.TypeSymlink:
+		if err := c.symlink(name, h.Linkname); err != nil {
+			return err
+		}
+		c.links[name] = struct{}{}
+	case tar.TypeLink:
+		target, err := p.memberPath(h.Linkname, false)
+		if err != nil {
+			return err
+		}
+		if _, ok := c.seen[target]; !ok {
+			return p.invalid("%s is a hard link to %s, which does not come before it.", clip(name), clip(target))
+		}
+	default:
+		return p.invalid("%s is neither a file, a link nor a folder.", clip(name))
+	}
+	c.seen[name] = struct{}{}
+	return c.count()
+}
+
+// count refuses too many members.
+func (c *payload) count() error {
+	if len(c.seen) > c.p.lim.Files {
+		return c.p.tooLarge("it holds more than %d files, which is the limit.", c.p.lim.Files)
+	}
+	return nil
+}
+
+// symlink refuses a target outside the prefix. The folders above a link are no
+// links themselves, so leading dots mean what they say; dots after a name would
+// depend on what that name is, and are refused.
+func (c *payload) symlink(name, target string) error {
+	p := c.p
+	if len(target) > p.lim.NameLength {
+		return p.tooLarge("the link %s has a target of %d bytes; the limit is %d.", clip(name), len(target), p.lim.NameLength)
+	}
+	depth := strings.Count(name, "/")
+	named := false
+	for part := range strings.SplitSeq(strings.ReplaceAll(target, `\`, "/"), "/") {
+		switch part {
+		case ".":
+		case "..":
+			if depth--; depth < 0 || named {
+				return p.invalid("the link %s leads to %s, out of the package.", clip(name), clip(target))
+			}
+		default:
+			named = true
+		}
+	}
+	if target == "" || target[0] == '/' || target[0] == '\\' || len(target) > 1 && target[1] == ':' {
+		return p.invalid("the link %s leads to %s, which is not a relative path.", clip(name), clip(target))
+	}
+	if rest := path.Join(path.Dir(name), target); strings.EqualFold(rest, infoDir) || strings.EqualFold(rest, condaMetaDir) {
+		return p.invalid("the link %s leads to %s.", clip(name), clip(rest))
+	}
+	return nil
+}

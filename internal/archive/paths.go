@@ -1,0 +1,269 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Path is a file, link or folder that a package puts into an environment.
+type Path struct {
+	Path   string // with slashes
+	Type   string // "hardlink" (a file), "softlink" or "directory"
+	SHA256 string // lower-case hex, or ""
+	Size   int64  // bytes, or 0 if unknown
+
+	// Prefix is the placeholder that a client replaces by its environment's
+	// path, or ""; FileMode is then "text" or "binary".
+	Prefix, FileMode string
+
+	// NoLink asks for a copy instead of a link.
+	NoLink bool
+}
+
+// Flags says of a package what channeldata.json does (CEP 38).
+type Flags struct {
+	ActivateD, DeactivateD       bool // scripts run when an environment is entered or left
+	PreLink, PostLink, PreUnlink bool // scripts run when it is installed or removed
+	TextPrefix, BinaryPrefix     bool // files that hold the placeholder
+}
+
+const (
+	// maxPathText bounds each text of paths.json, in bytes.
+	maxPathText = 8 << 10
+	// maxOldLines bounds what is read of info/has_prefix and info/no_link.
+	maxOldLines = 20_000
+)
+
+// rawPath is an entry of paths.json.
+type rawPath struct {
+	Path     string `json:"_path"`
+	Type     string `json:"path_type"`
+	SHA256   string `json:"sha256"`
+	Size     int64  `json:"size_in_bytes"`
+	Prefix   string `json:"prefix_placeholder"`
+	FileMode string `json:"file_mode"`
+	NoLink   bool   `json:"no_link"`
+}
+
+// paths reads paths.json as a stream, because it may be larger than all that is
+// kept of it.
+func (c *collector) paths(m member) error {
+	c.pathsFound = true
+	body := m.body
+	if m.size <= maxPaths && c.keep(m.size) {
+		b, err := m.read()
+		if err != nil {
+			return err
+		}
+		c.info.Paths, body = b, bytes.NewReader(b)
+	} else {
+		c.omit(m.name)
+	}
+	source := &tokenGuard{r: body}
+	err := c.pathDocument(jsontext.NewDecoder(source, jsontext.AllowDuplicateNames(true)))
+	if err == nil {
+		return nil
+	}
+	if source.err != nil {
+		return source.err // the archive is damaged, not the document
+	}
+	if errors.Is(err, errBadPath) || !c.p.lim.Lenient {
+		return c.p.invalid("info/paths.json cannot be read: %s.", err)
+	}
+	c.info.Paths, c.info.PathList, c.info.PathCount, c.info.Flags = nil, nil, 0, Flags{}
+	c.omit(m.name)
+	return nil
+}
+
+// errBadPath is a path that a client must not follow.
+var errBadPath = errors.New("it names a path that is not a plain relative one")
+
+// pathDocument reads the object and in it the list "paths".
+func (c *collector) pathDocument(d *jsontext.Decoder) error {
+	if token, err := d.ReadToken(); err != nil {
+		return err
+	} else if token.Kind() != '{' {
+		return errors.New("it is not an object")
+	}
+	for d.PeekKind() == '"' {
+		key, err := d.ReadToken()
+		if err != nil {
+			return err
+		}
+		if key.String() != "paths" || d.PeekKind() != '[' {
+			if err := d.SkipValue(); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := d.ReadToken(); err != nil {
+			return err
+		}
+		for d.PeekKind() == '{' {
+			var raw rawPath
+			if err := json.UnmarshalDecode(d, &raw); err != nil {
+				return err
+			}
+			if err := c.path(Path(raw)); err != nil {
+				return err
+			}
+		}
+		if _, err := d.ReadToken(); err != nil { // the list's end
+			return err
+		}
+	}
+	if _, err := d.ReadToken(); err != nil { // the object's end
+		return err
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the object")
+	}
+	return nil
+}
+
+// path takes one entry: flags always, the list while it fits.
+func (c *collector) path(e Path) error {
+	const perPath = 128 // bytes of a Path without its texts
+	if _, err := c.p.memberPath(e.Path, e.Type == "directory"); err != nil {
+		return errBadPath
+	}
+	c.info.Flags.add(e, c.p.name.Name)
+	c.info.PathCount++
+	// A placeholder is 255 characters long and the same for all files.
+	if n := len(c.info.PathList); n > 0 && c.info.PathList[n-1].Prefix == e.Prefix {
+		e.Prefix = c.info.PathList[n-1].Prefix
+	} else if len(e.Prefix) > maxPathText || !c.keep(int64(len(e.Prefix))) {
+		return nil
+	}
+	if e.Type = known(e.Type, "hardlink", "softlink", "directory"); e.Type == "" {
+		e.Type = "hardlink"
+	}
+	e.FileMode = known(e.FileMode, "text", "binary")
+	if len(e.SHA256) != 64 {
+		e.SHA256 = ""
+	}
+	if len(c.info.PathList) < c.info.PathCount-1 || !c.keep(perPath+int64(len(e.Path)+len(e.SHA256))) {
+		return nil
+	}
+	c.info.PathList = append(c.info.PathList, e)
+	return nil
+}
+
+// known gives the constant that s equals, or "".
+func known(s string, all ...string) string {
+	for _, k := range all {
+		if s == k {
+			return k
+		}
+	}
+	return ""
+}
+
+// add derives flags from a path of the package called name.
+func (f *Flags) add(e Path, name string) {
+	switch {
+	case strings.HasPrefix(e.Path, "etc/conda/activate.d/"):
+		f.ActivateD = true
+	case strings.HasPrefix(e.Path, "etc/conda/deactivate.d/"):
+		f.DeactivateD = true
+	case strings.HasPrefix(e.Path, "bin/."):
+		f.script(strings.TrimPrefix(e.Path, "bin/."), name, ".sh")
+	case strings.HasPrefix(e.Path, "Scripts/."):
+		f.script(strings.TrimPrefix(e.Path, "Scripts/."), name, ".bat")
+	}
+	if e.Prefix != "" {
+		f.BinaryPrefix = f.BinaryPrefix || e.FileMode == "binary"
+		f.TextPrefix = f.TextPrefix || e.FileMode != "binary"
+	}
+}
+
+// script notes a link script: NAME-WHEN.EXT.
+func (f *Flags) script(file, name, ext string) {
+	when, ok := strings.CutPrefix(strings.TrimSuffix(file, ext), name+"-")
+	if !ok || !strings.HasSuffix(file, ext) {
+		return
+	}
+	switch when {
+	case "pre-link":
+		f.PreLink = true
+	case "post-link":
+		f.PostLink = true
+	case "pre-unlink":
+		f.PreUnlink = true
+	}
+}
+
+// oldPaths makes the list of paths from info/files, info/has_prefix and
+// info/no_link, as packages had it before paths.json. Lines that are no paths
+// are passed over: nothing but the display depends on them.
+func (c *collector) oldPaths() {
+	type prefixed struct{ placeholder, mode string }
+	prefixes := map[string]prefixed{}
+	for line := range bytes.Lines(c.hasPrefix) {
+		line := strings.TrimSpace(string(line))
+		if len(prefixes) == maxOldLines {
+			break
+		}
+		// Either PLACEHOLDER MODE PATH or, with a fixed placeholder, PATH.
+		if f := strings.Fields(line); len(f) == 3 && (f[1] == "text" || f[1] == "binary") {
+			prefixes[strings.Trim(f[2], `"`)] = prefixed{strings.Trim(f[0], `"`), f[1]}
+		} else if line != "" {
+			prefixes[strings.Trim(line, `"`)] = prefixed{"/opt/anaconda1anaconda2anaconda3", "text"}
+		}
+	}
+	noLink := map[string]bool{}
+	for line := range bytes.Lines(c.noLink) {
+		if len(noLink) == maxOldLines {
+			break
+		}
+		noLink[string(bytes.TrimSpace(line))] = true
+	}
+	for line := range bytes.Lines(c.files) {
+		name := string(bytes.TrimRight(line, "\r\n"))
+		if name == "" {
+			continue
+		}
+		prefix := prefixes[name]
+		// The only error is a path that no client may follow.
+		_ = c.path(Path{Path: name, Type: "hardlink", Prefix: prefix.placeholder, FileMode: prefix.mode, NoLink: noLink[name]})
+	}
+}
+
+// tokenGuard reads JSON for a decoder that holds whole tokens in memory: it
+// refuses a string or number that is longer than any that belongs here. It
+// remembers why the reader underneath failed.
+type tokenGuard struct {
+	r                 io.Reader
+	err               error
+	inString, escaped bool
+	token             int // length so far
+}
+
+func (g *tokenGuard) Read(b []byte) (int, error) {
+	n, err := g.r.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		g.err = err
+	}
+	for i, c := range b[:n] {
+		g.token++
+		switch {
+		case g.escaped:
+			g.escaped = false
+		case g.inString && c == '\\':
+			g.escaped = true
+		case c == '"':
+			g.inString, g.token = !g.inString, 0
+		case !g.inString && strings.IndexByte(" \t\r\n,:[]{}", c) >= 0:
+			g.token = 0
+		}
+		if g.token > maxPathText {
+			return i, fmt.Errorf("it holds a text or number of more than %d bytes", maxPathText)
+		}
+	}
+	return n, err
+}
