@@ -292,7 +292,8 @@ CREATE TABLE file_info (
     readme      TEXT NOT NULL DEFAULT '',
     readme_name TEXT NOT NULL DEFAULT '',
     paths       JSON, -- list of {path,size,sha256,type}
-    members     JSON  -- list of {name,size} below info/
+    members     JSON, -- list of {name,size} below info/
+    flags       JSON  -- what channeldata says of the files (CEP 38)
 );
 
 -- Which labels (channels) a file of any type is in.
