@@ -26,7 +26,9 @@ func NewPiece(text []byte) (Piece, error) {
 	if len(text) > maxPiece {
 		return Piece{}, errs.New(errs.TooLarge, "A piece of the index would be %d bytes; at most %d are allowed.", len(text), maxPiece)
 	}
-	z, err := canonical(compress(nil, text))
+	e := getEncoder()
+	defer e.release()
+	z, err := canonical(e.compress(text))
 	if err != nil {
 		return Piece{}, fmt.Errorf("normalising our own frame: %w", err)
 	}

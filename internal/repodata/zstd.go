@@ -16,11 +16,43 @@ const maxWindow = 1 << 20
 // EncodeAll and DecodeAll carry nothing over from one call to the next, which
 // TestEncoderReuse holds.
 var (
-	encoders = sync.Pool{New: func() any { return newEncoder() }}
+	encoders = sync.Pool{New: func() any { return &encoder{zstd: newEncoder()} }}
 	decoders = sync.Pool{New: func() any { return newDecoder() }}
 )
 
-// newEncoder makes the one compressor of this package. Level 1 is both the
+// encoder is a compressor with the buffers that its callers use.
+type encoder struct {
+	zstd *zstd.Encoder
+	raw  []byte // to assemble what is to be compressed
+	out  []byte
+}
+
+// maxScratch is the largest buffer that an idle encoder keeps, in bytes.
+const maxScratch = 4 << 20
+
+func getEncoder() *encoder { return encoders.Get().(*encoder) }
+
+func (e *encoder) release() {
+	if cap(e.raw) > maxScratch {
+		e.raw = nil
+	}
+	if cap(e.out) > maxScratch {
+		e.out = nil
+	}
+	encoders.Put(e)
+}
+
+// compress gives src as one zstd frame without checksum. The result is valid
+// until the encoder is used again.
+func (e *encoder) compress(src []byte) []byte {
+	if cap(e.out) < len(src)/2 {
+		e.out = make([]byte, 0, len(src)+len(src)/64+64)
+	}
+	e.out = e.zstd.EncodeAll(src, e.out[:0])
+	return e.out
+}
+
+// newEncoder makes the one kind of compressor of this package. Level 1 is both the
 // fastest and, on repodata, smaller than the default level.
 func newEncoder() *zstd.Encoder {
 	e, err := zstd.NewWriter(nil,
@@ -47,13 +79,6 @@ func newDecoder() *zstd.Decoder {
 		panic(err) // the options are constants
 	}
 	return d
-}
-
-// compress appends src to dst as one zstd frame without checksum.
-func compress(dst, src []byte) []byte {
-	e := encoders.Get().(*zstd.Encoder)
-	defer encoders.Put(e)
-	return e.EncodeAll(src, dst)
 }
 
 // decompressPiece appends the content of a piece's frame to dst.
