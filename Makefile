@@ -45,8 +45,8 @@ GOTOOLCHAIN=go$(GO_VERSION) GOBIN=$(BIN) go install $(1)@$(2)
 @mv $(BIN)/$(notdir $(1)) $@
 endef
 
-# gotestsum STAGE: the start of a command line; flags and packages of `go test` follow.
-gotestsum = mkdir -p $(EVENTS) && $(GOTESTSUM) --format pkgname --jsonfile $(EVENTS)/$(1).json -- $(TESTFLAGS)
+# gotestsum STAGE [FORMAT]: the start of a command line; flags and packages of `go test` follow.
+gotestsum = mkdir -p $(EVENTS) && $(GOTESTSUM) --format $(or $(2),pkgname) --jsonfile $(EVENTS)/$(1).json -- $(TESTFLAGS)
 # tagged TAG: the packages that have tests behind a build tag.
 tagged = $(sort $(shell grep -rlE --include='*_test.go' '^//go:build .*\b$(1)\b' internal cmd test 2>/dev/null | xargs -r -n1 dirname | sed 's,^,./,'))
 
@@ -105,7 +105,7 @@ bench: ## at 10,000 and 100,000 records
 
 bench-small: $(GOTESTSUM) ## at 10,000 records, under five minutes
 	@[ -n "$(call tagged,bench)" ] || { echo "no package has tests with the tag bench"; exit 1; }
-	export TERRARIUM_BENCH=10000; $(call gotestsum,bench-small) -tags bench -run Bench -bench . -benchtime 1x -v -timeout 10m $(call tagged,bench)
+	export TERRARIUM_BENCH=10000; $(call gotestsum,bench-small,standard-verbose) -tags bench -run Bench -bench . -benchtime 1x -v -timeout 10m $(call tagged,bench)
 
 tools: $(GOLANGCI) $(GOFUMPT) $(TEMPL) $(GOTESTSUM) $(VERSITYGW) $(VENV)/done $(AXE) ## everything the targets above build for themselves
 
