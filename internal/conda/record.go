@@ -79,9 +79,9 @@ func (r Record) FileName(format Format) string {
 func (r Record) V3() bool { return r.SchemaVersion >= 3 }
 
 // Validate checks a record that is about to be published: its name, version,
-// build and subdir are ones that a new file may have, its numbers are in range,
-// its hashes are hashes. It returns nil or one errs.Invalid that has every
-// reason in its details.
+// build and subdir are ones that a new file may have, its dependencies can be
+// read as match specs, its numbers are in range, its hashes are hashes. It
+// returns nil or one errs.Invalid that has every reason in its details.
 func (r Record) Validate() error {
 	var reasons []string
 	check := func(err error) {
@@ -107,10 +107,20 @@ func (r Record) Validate() error {
 	default:
 		refuse("noarch is %q; it may be generic or python.", clip(r.Noarch))
 	}
-	for group := range sorted(r.ExtraDepends) {
+	dependencies := func(key string, specs []string) {
+		for _, s := range specs {
+			if _, err := ParseDependency(s); err != nil {
+				refuse("%q in %s cannot be read: %s", clip(s), key, errs.Message(err))
+			}
+		}
+	}
+	dependencies("depends", r.Depends)
+	dependencies("constrains", r.Constrains)
+	for group, specs := range sorted(r.ExtraDepends) {
 		if !extraName(group) {
 			refuse("The group %q in extra_depends must be 1 to 64 lower-case letters, digits, and the marks _ . + -", clip(group))
 		}
+		dependencies("extra_depends", specs)
 	}
 	if slices.Contains(r.Flags, "") {
 		refuse("A flag must not be empty.")

@@ -36,7 +36,8 @@ type element struct {
 type elementKind uint8
 
 const (
-	kindDev    elementKind = iota // the word dev, below every other word
+	kindStars  elementKind = iota // asterisks, in specs only: >1.0* takes 1.0 itself
+	kindDev                       // the word dev, below every other word
 	kindWord                      // any other word, below every number
 	kindNumber                    // digits
 	kindPost                      // the word post, above every number
@@ -47,7 +48,11 @@ var zero = element{kind: kindNumber}
 
 // ParseVersion reads a version. Case does not matter; numbers may be of any
 // length. It returns errs.Invalid with a sentence that says what is wrong.
-func ParseVersion(s string) (Version, error) {
+func ParseVersion(s string) (Version, error) { return parseVersion(s, false) }
+
+// parseVersion reads a version, or with stars the version of a spec, in which
+// asterisks are runs of their own.
+func parseVersion(s string, stars bool) (Version, error) {
 	text := strings.TrimSpace(s)
 	bad := func(why string) (Version, error) {
 		return Version{}, errs.New(errs.Invalid, "The version %q cannot be read: %s.", clip(text), why).On("version")
@@ -62,7 +67,7 @@ func ParseVersion(s string) (Version, error) {
 	dash, underscore := false, false
 	for i := range len(norm) {
 		switch c := norm[i]; {
-		case isLowerAlnum(c), c == '.', c == '+', c == '!':
+		case isLowerAlnum(c), c == '.', c == '+', c == '!', c == '*' && stars:
 		case c == '_':
 			underscore = true
 		case c == '-':
@@ -143,14 +148,16 @@ func appendRuns(to []element, s string) []element {
 		to = append(to, zero)
 	}
 	for start := 0; start < len(s); {
-		digits := isDigit(s[start])
+		class := runClass(s[start])
 		end := start + 1
-		for end < len(s) && isDigit(s[end]) == digits {
+		for end < len(s) && runClass(s[end]) == class {
 			end++
 		}
 		switch run := s[start:end]; {
-		case digits:
+		case class == kindNumber:
 			to = append(to, number(run))
+		case class == kindStars:
+			to = append(to, element{kind: kindStars, text: run})
 		case run == "post":
 			to = append(to, element{kind: kindPost})
 		case run == "dev":
@@ -161,6 +168,18 @@ func appendRuns(to []element, s string) []element {
 		start = end
 	}
 	return to
+}
+
+// runClass says with which of its neighbours a character makes a run: digits,
+// asterisks, or all else, whatever word that turns out to be.
+func runClass(c byte) elementKind {
+	switch {
+	case isDigit(c):
+		return kindNumber
+	case c == '*':
+		return kindStars
+	}
+	return kindWord
 }
 
 // number makes the run of a string of digits of any length.
@@ -292,13 +311,13 @@ func (v Version) startsWith(prefix Version) bool {
 	return e.compare(f) == 0
 }
 
-// word gives the text of a run that conda keeps as text. It writes dev in
-// capitals, so that no other word begins with it.
+// word gives the text of a run that compares as text. Dev is in capitals, so
+// that no other word begins with it.
 func (e element) word() (string, bool) {
 	switch e.kind {
 	case kindDev:
 		return "DEV", true
-	case kindWord:
+	case kindWord, kindStars:
 		return e.text, true
 	}
 	return "", false
