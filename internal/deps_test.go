@@ -56,7 +56,7 @@ var table = map[string]row{
 	"account":   {domain, concat(tools, []string{"access", "audit"})},
 	"oauth":     {domain, concat(tools, people)},
 	"policy":    {domain, concat(tools, []string{"conda", "access", "audit"})},
-	"registry":  {domain, concat(tools, people, []string{"conda", "archive", "policy"})},
+	"registry":  {domain, concat(tools, people, []string{"conda", "archive", "repodata", "policy"})}, // repodata: a record is encoded once, when it is accepted
 	"index":     {domain, concat(tools, []string{"conda", "repodata", "access", "registry", "policy"})},
 	"mirror":    {domain, concat(tools, []string{"conda", "archive", "repodata", "access", "audit", "registry", "policy", "index"})},
 	"installer": {domain, concat(tools, []string{"conda", "archive", "repodata", "access", "audit", "registry", "policy", "index"})},

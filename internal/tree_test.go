@@ -25,6 +25,7 @@ type file struct {
 	name      string // from the root of the checkout
 	test      bool
 	generated bool
+	crash     bool // only in programs that the crash tests end
 	lines     int
 	imports   []string
 	uses      map[string]bool // "os.Getenv": package and name, by the package's own name
@@ -100,6 +101,7 @@ func parseFile(set *token.FileSet, name string) (*file, error) {
 		name:      filepath.ToSlash(strings.TrimPrefix(name, ".."+string(filepath.Separator))),
 		test:      strings.HasSuffix(name, "_test.go"),
 		generated: ast.IsGenerated(syntax),
+		crash:     strings.HasPrefix(string(text), "//go:build crash\n"),
 		lines:     strings.Count(string(text), "\n"),
 		uses:      make(map[string]bool),
 		syntax:    syntax,
