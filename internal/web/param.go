@@ -1,0 +1,55 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/go-chi/chi/v5"
+)
+
+// setPath puts an escaped path into u.
+func setPath(u *url.URL, escaped string) error {
+	if escaped == "" {
+		escaped = "/"
+	}
+	p, err := url.PathUnescape(escaped)
+	if err != nil {
+		return err
+	}
+	u.Path, u.RawPath = p, ""
+	if u.EscapedPath() != escaped {
+		u.RawPath = escaped
+	}
+	return nil
+}
+
+// Param gives a part of the path that the route's pattern names, decoded once:
+// `%2F` is a slash of the value, `+` is a plus.
+func Param(r *http.Request, name string) string {
+	v := chi.URLParam(r, name)
+	if r.URL.RawPath == "" {
+		return v
+	}
+	d, err := url.PathUnescape(v)
+	if err != nil {
+		return v
+	}
+	return d
+}
+
+// Mount registers the routes of a face on a new router. GET serves HEAD too.
+func Mount(routes []Route, ew ErrorWriter, notFound Handler) *chi.Mux {
+	m := chi.NewRouter()
+	for _, rt := range routes {
+		h := Handle(rt.Handle, ew)
+		m.Method(rt.Method, rt.Pattern, h)
+		if rt.Method == http.MethodGet {
+			m.Method(http.MethodHead, rt.Pattern, h)
+		}
+	}
+	m.NotFound(Handle(notFound, ew).ServeHTTP)
+	m.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "This address does not take this method.", http.StatusMethodNotAllowed)
+	})
+	return m
+}

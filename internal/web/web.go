@@ -1,0 +1,89 @@
+// Package web is what the faces of Terrarium share: handlers that return
+// errors, the table of routes, the caller of a request, one log event for each
+// request, bodies for errors, and the defences of a browser's requests. It
+// knows no package, channel or page; those belong to the faces.
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"terrarium/internal/access"
+)
+
+// Handler answers one request. It decodes, makes one domain call, encodes; what
+// it returns is written by the error writer of its face.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// ErrorWriter writes an error in the form that a face's clients understand.
+type ErrorWriter func(w http.ResponseWriter, r *http.Request, err error)
+
+// Who names the callers that a route serves. Every route carries one; a route
+// without a verdict fails the test that walks them all.
+type Who string
+
+// The verdicts of a route.
+const (
+	Anybody    Who = "anybody"     // no rights asked, same answer for all
+	Reader     Who = "reader"      // whoever may read the thing named by the URL
+	Writer     Who = "writer"      // whoever may write it
+	Admin      Who = "admin"       // whoever administers it
+	Person     Who = "person"      // any signed-in person
+	Operator   Who = "operator"    // operators of the instance
+	SecretLink Who = "secret link" // whoever holds the secret in the URL
+)
+
+// Route is one line of a face's table of contents.
+type Route struct {
+	Method  string // GET, POST …; GET serves HEAD too
+	Pattern string // in chi's form
+	Who     Who
+	Mutates bool // changes rows, and therefore writes an audit row
+	Door    bool // shows data of packages or channels that may be private
+	Handle  Handler
+}
+
+// Credential is what a request offers to prove who is asking.
+type Credential struct {
+	Scheme string // "token", "bearer", "basic", "path", "cookie"
+	User   string // of basic; ignored except by the classic login
+	Value  string
+}
+
+// Authenticate turns a credential into an actor. It fails with
+// errs.Unauthenticated where the credential is unknown, expired or revoked.
+type Authenticate func(ctx context.Context, c Credential, from access.Request) (access.Actor, error)
+
+// Frame is the surrounding of every handler of a program: who authenticates,
+// where requests may come from, and where their events go.
+type Frame struct {
+	Authenticate Authenticate
+	Cookie       string // name of the session cookie
+	Trusted      Proxies
+	Log          Logger
+	Observe      func(method, route string, status int, took time.Duration) // may be nil
+	Now          func() time.Time
+	Secure       bool // the public address is https
+}
+
+// Handle makes an http.Handler of h: errors are written by ew and noted in the
+// event of the request, a panic is an internal error.
+func Handle(h Handler, ew ErrorWriter) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if v := recover(); v != nil {
+				if v == http.ErrAbortHandler {
+					panic(v)
+				}
+				err := panicError(v)
+				EventOf(r).Fail(err)
+				ew(w, r, err)
+			}
+		}()
+		if err := h(w, r); err != nil {
+			EventOf(r).Fail(err)
+			ew(w, r, err)
+		}
+	})
+}
