@@ -3,6 +3,7 @@ package archive
 import (
 	"archive/tar"
 	"errors"
+	"hash/maphash"
 	"io"
 	"path"
 	"strings"
@@ -108,14 +109,34 @@ func (p *pack) checkTarBz2() error {
 
 // payload holds the members of a package to the rules of an installation.
 type payload struct {
-	p     *pack
-	seen  map[string]struct{}
-	links map[string]struct{} // the symbolic ones
+	p       *pack
+	members int
+	seen    pathSet // files and links
+	links   pathSet // the symbolic links among them
 }
 
 // newPayload makes an empty payload.
 func newPayload(p *pack) *payload {
-	return &payload{p: p, seen: map[string]struct{}{}, links: map[string]struct{}{}}
+	seeds := [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
+	return &payload{p: p, seen: pathSet{seeds, map[[2]uint64]struct{}{}}, links: pathSet{seeds, map[[2]uint64]struct{}{}}}
+}
+
+// pathSet is a set of paths by a keyed hash of 128 bits each, because a package
+// may have half a million of a kilobyte.
+type pathSet struct {
+	seeds [2]maphash.Seed
+	keys  map[[2]uint64]struct{}
+}
+
+func (s pathSet) key(path string) [2]uint64 {
+	return [2]uint64{maphash.String(s.seeds[0], path), maphash.String(s.seeds[1], path)}
+}
+
+func (s pathSet) add(path string) { s.keys[s.key(path)] = struct{}{} }
+
+func (s pathSet) has(path string) bool {
+	_, ok := s.keys[s.key(path)]
+	return ok
 }
 
 // member looks at one header.
@@ -124,21 +145,24 @@ func (c *payload) member(h *tar.Header, name string) error {
 		return nil
 	}
 	p := c.p
+	if c.members++; c.members > p.lim.Files {
+		return p.tooLarge("it holds more than %d files, links and folders, which is the limit.", p.lim.Files)
+	}
 	if top, _, _ := strings.Cut(name, "/"); strings.EqualFold(top, condaMetaDir) {
 		return p.invalid("it holds %s; conda-meta/ belongs to the client.", clip(name))
 	}
 	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
-		if _, ok := c.links[dir]; ok {
+		if c.links.has(dir) {
 			return p.invalid("%s would be written through the link %s.", clip(name), clip(dir))
 		}
 	}
 	if h.Typeflag == tar.TypeDir {
-		if _, ok := c.links[name]; ok {
+		if c.links.has(name) {
 			return p.invalid("%s comes twice.", clip(name))
 		}
-		return c.count()
+		return nil
 	}
-	if _, ok := c.seen[name]; ok {
+	if c.seen.has(name) {
 		return p.invalid("%s comes twice.", clip(name))
 	}
 	switch h.Typeflag {
@@ -147,27 +171,19 @@ func (c *payload) member(h *tar.Header, name string) error {
 		if err := c.symlink(name, h.Linkname); err != nil {
 			return err
 		}
-		c.links[name] = struct{}{}
+		c.links.add(name)
 	case tar.TypeLink:
 		target, err := p.memberPath(h.Linkname, false)
 		if err != nil {
 			return err
 		}
-		if _, ok := c.seen[target]; !ok {
+		if !c.seen.has(target) {
 			return p.invalid("%s is a hard link to %s, which does not come before it.", clip(name), clip(target))
 		}
 	default:
 		return p.invalid("%s is neither a file, a link nor a folder.", clip(name))
 	}
-	c.seen[name] = struct{}{}
-	return c.count()
-}
-
-// count refuses too many members.
-func (c *payload) count() error {
-	if len(c.seen) > c.p.lim.Files {
-		return c.p.tooLarge("it holds more than %d files, which is the limit.", c.p.lim.Files)
-	}
+	c.seen.add(name)
 	return nil
 }
 

@@ -72,16 +72,23 @@ func (c *collector) paths(m member) error {
 	if source.err != nil {
 		return source.err // the archive is damaged, not the document
 	}
+	if errors.Is(err, errLongToken) {
+		err = errLongToken // without the words of the decoder around it
+	}
 	if errors.Is(err, errBadPath) || !c.p.lim.Lenient {
-		return c.p.invalid("info/paths.json cannot be read: %s.", err)
+		return c.p.invalid("info/paths.json cannot be read: %s.", strings.TrimPrefix(err.Error(), "jsontext: "))
 	}
 	c.info.Paths, c.info.PathList, c.info.PathCount, c.info.Flags = nil, nil, 0, Flags{}
 	c.omit(m.name)
 	return nil
 }
 
-// errBadPath is a path that a client must not follow.
-var errBadPath = errors.New("it names a path that is not a plain relative one")
+// Why paths.json is refused, as the end of a sentence: a path that a client must
+// not follow, and a token that would have to be held in memory.
+var (
+	errBadPath   = errors.New("it names a path that is not a plain relative one")
+	errLongToken = fmt.Errorf("it holds a text or number of more than %d bytes", maxPathText)
+)
 
 // pathDocument reads the object and in it the list "paths".
 func (c *collector) pathDocument(d *jsontext.Decoder) error {
@@ -262,7 +269,7 @@ func (g *tokenGuard) Read(b []byte) (int, error) {
 			g.token = 0
 		}
 		if g.token > maxPathText {
-			return i, fmt.Errorf("it holds a text or number of more than %d bytes", maxPathText)
+			return i, errLongToken
 		}
 	}
 	return n, err

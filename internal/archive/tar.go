@@ -88,6 +88,9 @@ func (w *tarWalk) nextInfo(h *tar.Header, name string) (bool, error) {
 	default:
 		return false, p.invalid("%s is neither a file nor a folder.", clip(name))
 	}
+	if name == infoDir {
+		return false, p.invalid("info is a file; it has to be a folder.")
+	}
 	if strings.Contains(name, `\`) {
 		return false, p.invalid("the name %s holds a backslash.", clip(name))
 	}
