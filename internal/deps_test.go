@@ -70,7 +70,7 @@ var table = map[string]row{
 	"ui":        {faces, concat(face, []string{"ui/..."})},
 	"ui/...":    {faces, concat(face, []string{"ui/..."})},
 
-	"sample": {program, concat(pure, people, []string{"registry"})},
+	"sample": {program, pure},
 	"app":    {program, []string{"..."}},
 
 	"sqldbtest":     {helper, []string{"errs", "sqldb"}},
