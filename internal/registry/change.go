@@ -218,8 +218,18 @@ func (c *change) exec(ctx context.Context, query string, args ...any) (int64, er
 // audit writes a row of the audit log in the transaction of the change.
 func (c *change) audit(ctx context.Context, e audit.Entry) error {
 	c.wrote, c.audited = true, true
+	e.At = c.now
 	return audit.Write(ctx, c.tx, c.actor, e)
 }
 
 // bumpAccess forgets cached rights when the change is committed.
 func (c *change) bumpAccess() { c.batch.rights = true }
+
+// lock ends a SELECT whose rows the change relies on; outside a transaction a
+// lock would be let go at once.
+func (c *change) lock() string {
+	if c.batch == nil {
+		return ""
+	}
+	return c.tx.ForUpdate()
+}

@@ -1,9 +1,20 @@
 package registry
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"terrarium/internal/access"
+	"terrarium/internal/audit"
+	"terrarium/internal/conda"
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
 )
 
 // Channel is a named, served view of files: OWNER/NAME. A local channel is what
@@ -49,16 +60,262 @@ type ChannelUpdate struct {
 	Description *string
 }
 
-// Opened is a channel that one caller may read, and what that caller sees of it.
-type Opened struct {
-	Channel Channel
-	Actor   access.Actor
-	// Hidden are the names of the owner's private packages that this caller
-	// may not read, sorted.
-	Hidden []string
-	// ViewKey is "" or a short hash of Hidden: callers who see the same share it.
-	ViewKey string
-	// Public is whether anybody at all sees exactly this: the channel is public
-	// and its owner has no private package.
-	Public bool
+const channelColumns = `SELECT c.id, c.owner_id, o.name, o.kind, c.name, c.kind, c.visibility, c.locked, c.replace_rule,
+	c.description, c.source, c.generation, c.frozen_at, c.created_at FROM channels c JOIN owners o ON o.id = c.owner_id`
+
+func scanChannel(rows *sqldb.Rows, c *Channel) error {
+	return rows.Scan(&c.ID, &c.OwnerID, &c.OwnerName, &c.OwnerKind, &c.Name, &c.Kind, &c.Visibility, &c.Locked, &c.ReplaceRule,
+		&c.Description, &c.Source, &c.Generation, &c.FrozenAt, &c.CreatedAt)
+}
+
+// findChannel finds a channel of an owner; errs.NotFound. lock is "" or what
+// ends a SELECT that locks.
+func findChannel(ctx context.Context, db *sqldb.DB, o owner, name, lock string) (Channel, error) {
+	if lock != "" {
+		lock += " OF c"
+	}
+	list, err := sqldb.All(ctx, db, scanChannel, channelColumns+" WHERE c.owner_id = $1 AND c.name = $2"+lock, o.ID, strings.ToLower(name))
+	if err != nil {
+		return Channel{}, fmt.Errorf("read channel %s/%s: %w", o.Name, name, err)
+	}
+	if len(list) == 0 {
+		return Channel{}, access.Absent(o.channelObject(name))
+	}
+	return list[0], nil
+}
+
+// loadChannel finds a channel and judges whether the actor may do verb with it.
+func (c *change) loadChannel(ctx context.Context, verb access.Verb, ownerName, name string) (Channel, error) {
+	return loadChannel(ctx, c.tx, c.actor, verb, ownerName, name, c.lock())
+}
+
+func loadChannel(ctx context.Context, db *sqldb.DB, actor access.Actor, verb access.Verb, ownerName, name, lock string) (Channel, error) {
+	o, err := loadOwner(ctx, db, ownerName)
+	if err != nil {
+		return Channel{}, err
+	}
+	ch, err := findChannel(ctx, db, o, cmp.Or(name, mainLabel), lock)
+	if err != nil {
+		return Channel{}, err
+	}
+	return ch, may(actor, verb, ch.object())
+}
+
+// Channel is one channel as the API shows it ("" = main): errs.NotFound for what
+// the caller may not read.
+func (r *Registry) Channel(ctx context.Context, actor access.Actor, owner, name string) (Channel, error) {
+	return loadChannel(ctx, r.db, actor, access.Read, owner, name, "")
+}
+
+// Channels lists the channels of an owner that the caller may read, main first.
+func (r *Registry) Channels(ctx context.Context, actor access.Actor, owner string) ([]ChannelInfo, error) {
+	o, err := loadOwner(ctx, r.db, owner)
+	if err != nil {
+		return nil, err
+	}
+	all, err := sqldb.All(ctx, r.db, scanChannel, channelColumns+" WHERE c.owner_id = $1 ORDER BY c.name", o.ID)
+	if err != nil {
+		return nil, fmt.Errorf("list the channels of %s: %w", o.Name, err)
+	}
+	args := []any{o.ID}
+	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
+	counts := map[string]int{}
+	readable := access.ReadablePackages(actor, arg, r.db, "p")
+	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var id string
+		var n int
+		if err := rows.Scan(&id, &n); err != nil {
+			return err
+		}
+		counts[id] = n
+		return nil
+	}, `SELECT fc.channel_id, count(*) FROM file_channels fc JOIN files f ON f.id = fc.file_id JOIN packages p ON p.id = f.package_id
+		WHERE f.owner_id = $1 AND f.deleted_at IS NULL AND `+readable+" GROUP BY fc.channel_id", args...)
+	if err != nil {
+		return nil, fmt.Errorf("count the files of %s: %w", o.Name, err)
+	}
+	list := []ChannelInfo{}
+	for _, ch := range all {
+		if access.Can(actor, access.Read, ch.object()).Allowed {
+			list = append(list, ChannelInfo{Channel: ch, Files: counts[ch.ID]})
+		}
+	}
+	i := slices.IndexFunc(list, func(c ChannelInfo) bool { return c.Name == mainLabel })
+	if i > 0 {
+		main := list[i]
+		list = slices.Insert(slices.Delete(list, i, i+1), 0, main)
+	}
+	return list, nil
+}
+
+// ChannelFiles lists the live files that carry a label and that the caller may
+// read, oldest upload first.
+func (r *Registry) ChannelFiles(ctx context.Context, actor access.Actor, owner, name string) ([]File, error) {
+	ch, err := r.Channel(ctx, actor, owner, name)
+	if err != nil {
+		return nil, err
+	}
+	args := []any{ch.ID}
+	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
+	readable := access.ReadablePackages(actor, arg, r.db, "p")
+	files, err := sqldb.All(ctx, r.db, scanFile, fileColumns+fileFrom+` JOIN file_channels fc ON fc.file_id = f.id
+		WHERE fc.channel_id = $1 AND f.deleted_at IS NULL AND `+readable+" ORDER BY f.uploaded_at, f.id", args...)
+	if err != nil {
+		return nil, fmt.Errorf("list the files of %s/%s: %w", ch.OwnerName, ch.Name, err)
+	}
+	return r.labelled(ctx, r.db, actor, files)
+}
+
+// Generation is the last committed generation of a channel, read from the
+// database: one point read.
+func (r *Registry) Generation(ctx context.Context, channelID string) (int64, error) {
+	var n int64
+	err := r.db.Row(ctx, "SELECT generation FROM channels WHERE id = $1", channelID).Scan(&n)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return 0, errs.New(errs.NotFound, "The channel is not there any more.")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the generation of channel %s: %w", channelID, err)
+	}
+	return n, nil
+}
+
+// CreateChannel makes a channel; admin on the owner is needed. errs.Exists when
+// it is there.
+func (r *Registry) CreateChannel(ctx context.Context, actor access.Actor, owner string, n NewChannel) (ch Channel, err error) {
+	name := strings.ToLower(n.Name)
+	if err := conda.CheckChannelName(name); err != nil {
+		return Channel{}, err
+	}
+	err = r.change(ctx, actor, "channel", func(ctx context.Context, c *change) error {
+		o, err := loadOwner(ctx, c.tx, owner)
+		if err != nil {
+			return err
+		}
+		if err := may(actor, access.Admin, o.object()); err != nil {
+			return err
+		}
+		ch, err = c.target(ctx, o, name)
+		if err != nil {
+			return err
+		}
+		if ch.ID != "" {
+			return errs.New(errs.Exists, "The channel %s/%s exists already.", o.Name, name).On("name")
+		}
+		ch.Kind, ch.Description, ch.Source = cmp.Or(n.Kind, "local"), n.Description, n.Source
+		ch.Visibility, ch.ReplaceRule = cmp.Or(n.Visibility, ch.Visibility), cmp.Or(n.ReplaceRule, ch.ReplaceRule)
+		if err := ch.check(); err != nil {
+			return err
+		}
+		ch, err = c.createChannel(ctx, ch)
+		return err
+	})
+	return ch, err
+}
+
+// check refuses, as errs.Invalid, values that no channel may have.
+func (c Channel) check() error {
+	if !slices.Contains([]string{"local", "mirror", "proxy", "virtual", "snapshot"}, c.Kind) {
+		return errs.New(errs.Invalid, "The kind of a channel is local, mirror, proxy, virtual or snapshot, and not %q.", clip(c.Kind)).On("kind")
+	}
+	if !slices.Contains([]string{access.Public, access.Authenticated, access.Internal, access.Private}, c.Visibility) {
+		return errs.New(errs.Invalid, "The visibility of a channel is public, authenticated, internal or private, and not %q.", clip(c.Visibility)).On("visibility")
+	}
+	if len(c.Description) > 4096 {
+		return errs.New(errs.Invalid, "The description has %d bytes; at most 4096 are kept.", len(c.Description)).On("description")
+	}
+	_, err := parseReplaceRule(c.ReplaceRule)
+	return err
+}
+
+// createChannel writes the row of a channel.
+func (c *change) createChannel(ctx context.Context, ch Channel) (Channel, error) {
+	ch.ID, ch.CreatedAt = access.NewID(c.now), c.now
+	_, err := c.exec(ctx, `INSERT INTO channels (id, owner_id, name, kind, visibility, locked, replace_rule, description, source, generation, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10)`,
+		ch.ID, ch.OwnerID, ch.Name, ch.Kind, ch.Visibility, false, ch.ReplaceRule, ch.Description, ch.Source, ch.CreatedAt)
+	if err != nil {
+		return Channel{}, fmt.Errorf("insert channel %s/%s: %w", ch.OwnerName, ch.Name, err)
+	}
+	c.bumpAccess() // somebody may have been told that it does not exist
+	return ch, c.audit(ctx, audit.Entry{Action: "channel.create", OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
+		ObjectName: ch.OwnerName + "/" + ch.Name, After: channelFacts(ch)})
+}
+
+// channelFacts are what the audit log says about a channel.
+func channelFacts(c Channel) map[string]any {
+	return map[string]any{"kind": c.Kind, "visibility": c.Visibility, "locked": c.Locked, "replace_rule": c.ReplaceRule,
+		"description": c.Description, "frozen_at": c.FrozenAt}
+}
+
+// UpdateChannel changes a channel; admin on it is needed.
+func (r *Registry) UpdateChannel(ctx context.Context, actor access.Actor, owner, name string, u ChannelUpdate) (Channel, error) {
+	return r.alterChannel(ctx, actor, owner, name, "channel.update", func(c *Channel) error {
+		for _, set := range []struct{ to, from *string }{{&c.Visibility, u.Visibility}, {&c.ReplaceRule, u.ReplaceRule}, {&c.Description, u.Description}} {
+			if set.from != nil {
+				*set.to = *set.from
+			}
+		}
+		return c.check()
+	})
+}
+
+// SetVisibility is UpdateChannel for the visibility alone.
+func (r *Registry) SetVisibility(ctx context.Context, actor access.Actor, owner, name, visibility string) error {
+	_, err := r.UpdateChannel(ctx, actor, owner, name, ChannelUpdate{Visibility: &visibility})
+	return err
+}
+
+// LockChannel lets no file come or go until UnlockChannel. Locking what is
+// locked is no error. Admin on the channel is needed.
+func (r *Registry) LockChannel(ctx context.Context, actor access.Actor, owner, name string) error {
+	_, err := r.alterChannel(ctx, actor, owner, name, "channel.lock", func(c *Channel) error { c.Locked = true; return nil })
+	return err
+}
+
+// UnlockChannel undoes LockChannel.
+func (r *Registry) UnlockChannel(ctx context.Context, actor access.Actor, owner, name string) error {
+	_, err := r.alterChannel(ctx, actor, owner, name, "channel.unlock", func(c *Channel) error { c.Locked = false; return nil })
+	return err
+}
+
+// FreezeChannel makes the channel serve one generation, 0 = the present one,
+// while uploads go on.
+func (r *Registry) FreezeChannel(ctx context.Context, actor access.Actor, owner, name string, generation int64) (Channel, error) {
+	return r.alterChannel(ctx, actor, owner, name, "channel.freeze", func(c *Channel) error {
+		if generation < 0 || generation > c.Generation {
+			return errs.New(errs.Invalid, "%s/%s has no generation %d; the last one is %d.", c.OwnerName, c.Name, generation, c.Generation).On("generation")
+		}
+		at := cmp.Or(generation, c.Generation)
+		c.FrozenAt = &at
+		return nil
+	})
+}
+
+// ThawChannel undoes FreezeChannel.
+func (r *Registry) ThawChannel(ctx context.Context, actor access.Actor, owner, name string) (Channel, error) {
+	return r.alterChannel(ctx, actor, owner, name, "channel.thaw", func(c *Channel) error { c.FrozenAt = nil; return nil })
+}
+
+// alterChannel changes the row of a channel. Whoever has it open learns of it,
+// because cached rights are forgotten.
+func (r *Registry) alterChannel(ctx context.Context, actor access.Actor, owner, name, action string, alter func(*Channel) error) (ch Channel, err error) {
+	err = r.change(ctx, actor, "channel", func(ctx context.Context, c *change) error {
+		if ch, err = c.loadChannel(ctx, access.Admin, owner, name); err != nil {
+			return err
+		}
+		before := channelFacts(ch)
+		if err := alter(&ch); err != nil {
+			return err
+		}
+		_, err = c.exec(ctx, "UPDATE channels SET visibility = $2, locked = $3, replace_rule = $4, description = $5, frozen_at = $6 WHERE id = $1",
+			ch.ID, ch.Visibility, ch.Locked, ch.ReplaceRule, ch.Description, ch.FrozenAt)
+		if err != nil {
+			return fmt.Errorf("change channel %s/%s: %w", ch.OwnerName, ch.Name, err)
+		}
+		c.bumpAccess()
+		return c.audit(ctx, audit.Entry{Action: action, OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
+			ObjectName: ch.OwnerName + "/" + ch.Name, Before: before, After: channelFacts(ch)})
+	})
+	return ch, err
 }

@@ -1,8 +1,16 @@
 package registry
 
 import (
+	"context"
 	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"fmt"
+	"strings"
 	"time"
+
+	"terrarium/internal/access"
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
 )
 
 // File is one uploaded or imported archive.
@@ -55,6 +63,18 @@ type Info struct {
 	READMEName string
 	Paths      []PathEntry
 	Members    []Member
+	Flags      Flags
+}
+
+// Flags says of a package's files what channeldata.json does (CEP 38).
+type Flags struct {
+	ActivateD    bool `json:"activate.d"` // scripts run when an environment is entered
+	DeactivateD  bool `json:"deactivate.d"`
+	PreLink      bool `json:"pre_link"`
+	PostLink     bool `json:"post_link"`
+	PreUnlink    bool `json:"pre_unlink"`
+	TextPrefix   bool `json:"text_prefix"` // files that hold the placeholder of the prefix
+	BinaryPrefix bool `json:"binary_prefix"`
 }
 
 // PathEntry is one file that a package installs.
@@ -69,4 +89,204 @@ type PathEntry struct {
 type Member struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"`
+}
+
+// File is one live file with its labels; errs.NotFound for what the caller may
+// not read.
+func (r *Registry) File(ctx context.Context, actor access.Actor, owner, pkg, version, basename string) (File, error) {
+	p, err := loadPackage(ctx, r.db, actor, access.Read, owner, pkg)
+	if err != nil {
+		return File{}, err
+	}
+	absent := noFile(p, version, basename)
+	f, err := findFile(ctx, r.db, absent, " WHERE f.package_id = $1 AND f.version = $2 AND f.basename = $3 AND f.deleted_at IS NULL",
+		p.ID, version, basename)
+	if err != nil {
+		return File{}, err
+	}
+	return r.seen(ctx, actor, f, absent)
+}
+
+// FileByID is File by the id that a file has. Files in the trash are not found.
+func (r *Registry) FileByID(ctx context.Context, actor access.Actor, id string) (File, error) {
+	absent := errs.New(errs.NotFound, "There is no file with the id %q.", id)
+	f, err := findFile(ctx, r.db, absent, " WHERE f.id = $1 AND f.deleted_at IS NULL", id)
+	if err != nil {
+		return File{}, err
+	}
+	if !access.Can(actor, access.Read, f.object()).Allowed {
+		return File{}, absent
+	}
+	return r.seen(ctx, actor, f, absent)
+}
+
+// Files lists the live files of a package, or of one version of it where version
+// is not "", oldest upload first.
+func (r *Registry) Files(ctx context.Context, actor access.Actor, owner, pkg, version string) ([]File, error) {
+	p, err := loadPackage(ctx, r.db, actor, access.Read, owner, pkg)
+	if err != nil {
+		return nil, err
+	}
+	list, err := sqldb.All(ctx, r.db, scanFile, fileColumns+fileFrom+`
+		WHERE f.package_id = $1 AND ($2 = '' OR f.version = $2) AND f.deleted_at IS NULL
+		ORDER BY f.uploaded_at, f.id`, p.ID, version)
+	if err != nil {
+		return nil, fmt.Errorf("list the files of %s: %w", p.FullName(), err)
+	}
+	return r.labelled(ctx, r.db, actor, list)
+}
+
+// FileAt is the file that an opened channel serves under SUBDIR/NAME, withdrawn
+// ones too: errs.Gone when it is in the trash, errs.NotFound otherwise. Names
+// are compared without regard to case. Labels is nil.
+func (r *Registry) FileAt(ctx context.Context, opened Opened, subdir, name string) (File, error) {
+	absent := errs.New(errs.NotFound, "There is no file %s/%s in the channel %s/%s.", subdir, name, opened.Channel.OwnerName, opened.Channel.Name)
+	f, err := findFile(ctx, r.db, absent, ` JOIN file_channels fc ON fc.file_id = f.id AND fc.channel_id = $2
+		WHERE f.owner_id = $1 AND f.subdir = $3 AND f.name_key = $4 AND f.type = 'conda' AND f.deleted_at IS NULL`,
+		opened.Channel.OwnerID, opened.Channel.ID, subdir, strings.ToLower(name))
+	if errs.Is(err, errs.NotFound) {
+		return File{}, r.goneOr(ctx, absent, opened, subdir, name)
+	}
+	if err != nil {
+		return File{}, err
+	}
+	if opened.hides(f.PackageName) {
+		return File{}, absent
+	}
+	return f, nil
+}
+
+// goneOr gives errs.Gone for a file that was deleted from the channel and is
+// still in the trash, else the given refusal.
+func (r *Registry) goneOr(ctx context.Context, absent error, opened Opened, subdir, name string) error {
+	f, err := findFile(ctx, r.db, absent, ` WHERE f.owner_id = $1 AND f.subdir = $2 AND f.name_key = $3 AND f.type = 'conda'
+		AND f.deleted_at IS NOT NULL
+		AND EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = $4)
+		ORDER BY f.deleted_at DESC LIMIT 1`,
+		opened.Channel.OwnerID, subdir, strings.ToLower(name), opened.Channel.ID)
+	if err != nil {
+		return err
+	}
+	if opened.hides(f.PackageName) {
+		return absent
+	}
+	return errs.New(errs.Gone, "%s was deleted from %s/%s on %s.", name, opened.Channel.OwnerName, opened.Channel.Name,
+		f.DeletedAt.Format(time.DateOnly)).Because("deleted")
+}
+
+// FileAtGeneration is FileAt for the channel as it was at a generation. A file
+// that was deleted or replaced since is found as long as its bytes are kept.
+func (r *Registry) FileAtGeneration(ctx context.Context, opened Opened, generation int64, subdir, name string) (File, error) {
+	absent := errs.New(errs.NotFound, "There was no file %s/%s in the channel %s/%s at generation %d.",
+		subdir, name, opened.Channel.OwnerName, opened.Channel.Name, generation)
+	f, err := findFile(ctx, r.db, absent, ` JOIN records r ON r.file_id = f.id
+		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.file_name = $3 AND r.added <= $4 AND (r.removed IS NULL OR r.removed > $4)`,
+		opened.Channel.ID, subdir, name, generation)
+	if errs.Is(err, errs.NotFound) {
+		return File{}, absent
+	}
+	if err != nil {
+		return File{}, err
+	}
+	if opened.hides(f.PackageName) {
+		return File{}, absent
+	}
+	return f, nil
+}
+
+// FileInfo is what the archive of a file says of itself. Files that are no
+// archives, or of which only metadata was imported, have nothing to say.
+func (r *Registry) FileInfo(ctx context.Context, actor access.Actor, f File) (Info, error) {
+	if err := may(actor, access.Read, f.object()); err != nil {
+		return Info{}, err
+	}
+	var info Info
+	var paths, members, flags jsontext.Value
+	rows, err := sqldb.All(ctx, r.db, func(rows *sqldb.Rows, i *Info) error {
+		return rows.Scan(&i.About, &i.README, &i.READMEName, &paths, &members, &flags)
+	}, "SELECT about, readme, readme_name, paths, members, flags FROM file_info WHERE file_id = $1", f.ID)
+	if err != nil {
+		return Info{}, fmt.Errorf("read the info of %s: %w", f.FullName(), err)
+	}
+	if len(rows) == 0 {
+		return Info{}, nil
+	}
+	info = rows[0]
+	for _, part := range []struct {
+		from jsontext.Value
+		to   any
+	}{{paths, &info.Paths}, {members, &info.Members}, {flags, &info.Flags}} {
+		if part.from == nil {
+			continue
+		}
+		if err := json.Unmarshal(part.from, part.to); err != nil {
+			return Info{}, fmt.Errorf("read the info of %s: %w", f.FullName(), err)
+		}
+	}
+	return info, nil
+}
+
+// seen adds the labels to a file, or gives the refusal where the caller may read
+// none of the channels that the file is in.
+func (r *Registry) seen(ctx context.Context, actor access.Actor, f File, absent error) (File, error) {
+	list, err := r.labelled(ctx, r.db, actor, []File{f})
+	if err != nil {
+		return File{}, err
+	}
+	if len(list) == 0 {
+		return File{}, absent
+	}
+	return list[0], nil
+}
+
+// labelled adds to files the labels that the actor may know of, and drops the
+// files all of whose labels are channels closed to them: a file that is only in
+// a private channel is as private as that.
+func (r *Registry) labelled(ctx context.Context, db *sqldb.DB, actor access.Actor, files []File) ([]File, error) {
+	if len(files) == 0 {
+		return []File{}, nil
+	}
+	type label struct{ fileID, channelID, name, visibility string }
+	labels := map[string][]label{}
+	err := db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var l label
+		if err := rows.Scan(&l.fileID, &l.channelID, &l.name, &l.visibility); err != nil {
+			return err
+		}
+		labels[l.fileID] = append(labels[l.fileID], l)
+		return nil
+	}, `SELECT fc.file_id, c.id, c.name, c.visibility FROM file_channels fc JOIN channels c ON c.id = fc.channel_id
+		WHERE fc.file_id IN (SELECT value FROM `+db.EachText("$1")+` AS wanted) ORDER BY c.name`, ids(files))
+	if err != nil {
+		return nil, fmt.Errorf("read labels: %w", err)
+	}
+	open := map[string]bool{}
+	kept := make([]File, 0, len(files))
+	for _, f := range files {
+		f.Labels = []string{}
+		for _, l := range labels[f.ID] {
+			allowed, known := open[l.channelID]
+			if !known {
+				allowed = access.Can(actor, access.Read, Channel{ID: l.channelID, Name: l.name, Visibility: l.visibility,
+					OwnerID: f.OwnerID, OwnerName: f.OwnerName, OwnerKind: f.OwnerKind}.object()).Allowed
+				open[l.channelID] = allowed
+			}
+			if allowed {
+				f.Labels = append(f.Labels, l.name)
+			}
+		}
+		if len(f.Labels) > 0 || len(labels[f.ID]) == 0 {
+			kept = append(kept, f)
+		}
+	}
+	return kept, nil
+}
+
+// ids lists the ids of files.
+func ids(files []File) []string {
+	list := make([]string, len(files))
+	for i, f := range files {
+		list[i] = f.ID
+	}
+	return list
 }

@@ -1,9 +1,363 @@
 package registry
 
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"terrarium/internal/access"
+	"terrarium/internal/audit"
+	"terrarium/internal/conda"
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
+)
+
 // Selector names files of one owner; nil widens: all of the owner, of a
 // package, of a version, or one file.
 type Selector struct {
 	Package  *string
 	Version  *string
 	Basename *string
+}
+
+// mainLabel is the label of files that were given none: the channel that OWNER
+// alone means.
+const mainLabel = "main"
+
+// AddLabel puts the selected files into OWNER/LABEL, which is made if need be,
+// and gives how many came. Write on each package is needed; errs.Forbidden when
+// the channel is locked or not local.
+func (r *Registry) AddLabel(ctx context.Context, actor access.Actor, owner, label string, s Selector) (n int, err error) {
+	err = r.change(ctx, actor, "label", func(ctx context.Context, c *change) error {
+		n = 0
+		o, files, err := c.selected(ctx, owner, s, "")
+		if err != nil {
+			return err
+		}
+		ch, err := c.target(ctx, o, label)
+		if err != nil {
+			return err
+		}
+		if err := c.writable(ctx, o, s, files, ch); err != nil {
+			return err
+		}
+		if len(files) == 0 {
+			return nil
+		}
+		if ch, err = c.ensureChannel(ctx, o, ch); err != nil {
+			return err
+		}
+		n, err = c.label(ctx, ch, files)
+		if err != nil {
+			return err
+		}
+		return c.auditLabel(ctx, "label.add", ch, s, n)
+	})
+	return n, err
+}
+
+// RemoveLabel takes the selected files out of OWNER/LABEL and gives how many
+// went. The channel stays, as an empty one. errs.NotFound when there is no such
+// label.
+func (r *Registry) RemoveLabel(ctx context.Context, actor access.Actor, owner, label string, s Selector) (n int, err error) {
+	err = r.change(ctx, actor, "label", func(ctx context.Context, c *change) error {
+		n = 0
+		o, err := loadOwner(ctx, c.tx, owner)
+		if err != nil {
+			return err
+		}
+		ch, err := c.loadChannel(ctx, access.Read, owner, label)
+		if err != nil {
+			return err
+		}
+		_, files, err := c.selected(ctx, owner, s, ch.ID)
+		if err != nil {
+			return err
+		}
+		if err := c.writable(ctx, o, s, files, ch); err != nil {
+			return err
+		}
+		if err := unlocked(ch); err != nil {
+			return err
+		}
+		if n, err = c.unlabel(ctx, ch, files); err != nil {
+			return err
+		}
+		return c.auditLabel(ctx, "label.remove", ch, s, n)
+	})
+	return n, err
+}
+
+// CopyLabel puts all files of one label into another, which is made if need be,
+// and gives how many came.
+func (r *Registry) CopyLabel(ctx context.Context, actor access.Actor, owner, from, to string) (n int, err error) {
+	err = r.change(ctx, actor, "label", func(ctx context.Context, c *change) error {
+		n = 0
+		source, err := c.loadChannel(ctx, access.Read, owner, from)
+		if err != nil {
+			return err
+		}
+		o, files, err := c.selected(ctx, owner, Selector{}, source.ID)
+		if err != nil {
+			return err
+		}
+		ch, err := c.target(ctx, o, to)
+		if err != nil {
+			return err
+		}
+		if err := c.writable(ctx, o, Selector{}, files, ch); err != nil {
+			return err
+		}
+		if ch, err = c.ensureChannel(ctx, o, ch); err != nil {
+			return err
+		}
+		if n, err = c.label(ctx, ch, files); err != nil {
+			return err
+		}
+		return c.audit(ctx, audit.Entry{Action: "label.copy", OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
+			ObjectName: ch.OwnerName + "/" + ch.Name, After: map[string]any{"from": source.Name, "files": n}})
+	})
+	return n, err
+}
+
+func (c *change) auditLabel(ctx context.Context, action string, ch Channel, s Selector, n int) error {
+	return c.audit(ctx, audit.Entry{Action: action, OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
+		ObjectName: ch.OwnerName + "/" + ch.Name,
+		After:      map[string]any{"package": s.Package, "version": s.Version, "basename": s.Basename, "files": n}})
+}
+
+// selected gives the live files that a selector names, of those in a channel if
+// one is given. A package, version or file that is named and not there is
+// errs.NotFound.
+func (c *change) selected(ctx context.Context, ownerName string, s Selector, channelID string) (owner, []File, error) {
+	o, err := loadOwner(ctx, c.tx, ownerName)
+	if err != nil {
+		return owner{}, nil, err
+	}
+	where := " WHERE f.owner_id = $1 AND f.deleted_at IS NULL"
+	args := []any{o.ID}
+	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
+	if s.Package != nil {
+		p, err := c.loadPackage(ctx, access.Read, ownerName, *s.Package)
+		if err != nil {
+			return owner{}, nil, err
+		}
+		where += " AND f.package_id = " + arg(p.ID)
+	}
+	if s.Version != nil {
+		where += " AND f.version = " + arg(*s.Version)
+	}
+	if s.Basename != nil {
+		where += " AND f.basename = " + arg(*s.Basename)
+	}
+	if channelID != "" {
+		where += " AND EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id AND fc.channel_id = " + arg(channelID) + ")"
+	}
+	where += " AND " + access.ReadablePackages(c.actor, arg, c.tx, "p")
+	files, err := sqldb.All(ctx, c.tx, scanFile, fileColumns+fileFrom+where+" ORDER BY f.id", args...)
+	if err != nil {
+		return owner{}, nil, fmt.Errorf("select files of %s: %w", o.Name, err)
+	}
+	if len(files) == 0 && channelID == "" && (s.Version != nil || s.Basename != nil) {
+		return owner{}, nil, errs.New(errs.NotFound, "No file of %s is selected by that.", o.Name)
+	}
+	return o, files, nil
+}
+
+// writable judges whether the actor may put files into a channel or take them
+// out. A call for everything of an owner needs the right on the owner.
+func (c *change) writable(ctx context.Context, o owner, s Selector, files []File, ch Channel) error {
+	if s.Package == nil && len(files) == 0 {
+		return may(c.actor, access.Write, ch.object())
+	}
+	seen := map[string]bool{}
+	for _, f := range files {
+		if seen[f.PackageID] {
+			continue
+		}
+		seen[f.PackageID] = true
+		if err := may(c.actor, access.Write, inChannel(f.object(), ch)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inChannel is a package seen as part of a channel, to which a grant on the
+// channel lets its holder add.
+func inChannel(o access.Object, ch Channel) access.Object {
+	o.ChannelID, o.Channel, o.Visibility = ch.ID, ch.Name, ch.Visibility
+	return o
+}
+
+// targets finds the channels into which a file of a package is to go, none made
+// yet, and judges whether the actor may put it there.
+func (c *change) targets(ctx context.Context, o owner, p Package, labels []string) ([]Channel, error) {
+	if len(labels) == 0 {
+		labels = []string{mainLabel}
+	}
+	var channels []Channel
+	for _, label := range sortedSet(lowered(labels)) {
+		ch, err := c.target(ctx, o, label)
+		if err != nil {
+			return nil, err
+		}
+		if err := may(c.actor, access.Write, inChannel(p.object(), ch)); err != nil {
+			return nil, err
+		}
+		if err := open(ch); err != nil {
+			return nil, err
+		}
+		channels = append(channels, ch)
+	}
+	return channels, nil
+}
+
+// target finds a channel, or says how it will be made: with the visibility of
+// OWNER/main.
+func (c *change) target(ctx context.Context, o owner, label string) (Channel, error) {
+	label = strings.ToLower(label)
+	ch, err := findChannel(ctx, c.tx, o, label, c.lock())
+	if err == nil || !errs.Is(err, errs.NotFound) {
+		return ch, err
+	}
+	if err := conda.CheckLabel(label); err != nil {
+		return Channel{}, err
+	}
+	visibility := access.Public
+	err = c.tx.Row(ctx, "SELECT visibility FROM channels WHERE owner_id = $1 AND name = $2", o.ID, mainLabel).Scan(&visibility)
+	if err != nil && !errors.Is(err, sqldb.ErrNoRows) {
+		return Channel{}, fmt.Errorf("read the visibility of %s/main: %w", o.Name, err)
+	}
+	return Channel{OwnerID: o.ID, OwnerName: o.Name, OwnerKind: o.Kind, Name: label, Kind: "local", Visibility: visibility, ReplaceRule: replaceAlways}, nil
+}
+
+// ensureChannel makes the channel that target only described.
+func (c *change) ensureChannel(ctx context.Context, o owner, ch Channel) (Channel, error) {
+	if ch.ID != "" {
+		return ch, nil
+	}
+	// Another change of this batch may have made it meanwhile.
+	found, err := findChannel(ctx, c.tx, o, ch.Name, c.lock())
+	if err == nil || !errs.Is(err, errs.NotFound) {
+		return found, err
+	}
+	return c.createChannel(ctx, ch)
+}
+
+// label puts files into a channel and gives how many were not there before.
+func (c *change) label(ctx context.Context, ch Channel, files []File) (int, error) {
+	if err := open(ch); err != nil {
+		return 0, err
+	}
+	if err := c.mayReplace(ctx, ch, files); err != nil {
+		return 0, err
+	}
+	n, err := c.exec(ctx, `INSERT INTO file_channels (file_id, channel_id, added_at)
+		SELECT value, $2, $3 FROM `+c.tx.EachText("$1")+` AS wanted WHERE TRUE ON CONFLICT DO NOTHING`, ids(files), ch.ID, c.now)
+	if err != nil {
+		return 0, fmt.Errorf("label files with %s: %w", ch.Name, err)
+	}
+	return int(n), c.list(ctx, ch.ID, ids(files))
+}
+
+// unlabel takes files out of a channel and gives how many were there.
+func (c *change) unlabel(ctx context.Context, ch Channel, files []File) (int, error) {
+	n, err := c.exec(ctx, "DELETE FROM file_channels WHERE channel_id = $2 AND file_id IN (SELECT value FROM "+c.tx.EachText("$1")+" AS gone)",
+		ids(files), ch.ID)
+	if err != nil {
+		return 0, fmt.Errorf("take the label %s off: %w", ch.Name, err)
+	}
+	return int(n), c.unlist(ctx, ch.ID, ids(files))
+}
+
+// labelsOf gives the names of the channels that a file is in, sorted.
+func (c *change) labelsOf(ctx context.Context, fileID string) ([]string, error) {
+	labels, err := sqldb.All(ctx, c.tx, sqldb.Scalar[string], `SELECT c.name FROM file_channels fc JOIN channels c ON c.id = fc.channel_id
+		WHERE fc.file_id = $1 ORDER BY c.name`, fileID)
+	if err != nil {
+		return nil, fmt.Errorf("read labels: %w", err)
+	}
+	return append([]string{}, labels...), nil
+}
+
+// open refuses files for a channel that takes none.
+func open(ch Channel) error {
+	if ch.Kind != "local" {
+		return errs.New(errs.Forbidden, "%s/%s is a %s channel. Files come to it from elsewhere and cannot be given its label.",
+			ch.OwnerName, ch.Name, ch.Kind).Because("channel-not-local")
+	}
+	return unlocked(ch)
+}
+
+// unlocked refuses changes of a locked channel.
+func unlocked(ch Channel) error {
+	if ch.Locked {
+		return errs.New(errs.Forbidden, "%s/%s is locked. Unlock it first: anaconda label --unlock %s.", ch.OwnerName, ch.Name, ch.Name).Because("channel-locked")
+	}
+	return nil
+}
+
+// The rules of a channel about other bytes under a name that it has had.
+const (
+	replaceAlways = "always"
+	replaceNever  = "never"
+)
+
+// parseReplaceRule reads a rule: "always", "never" or "within 72h". The window is
+// 0 for the first and negative for the second.
+func parseReplaceRule(s string) (time.Duration, error) {
+	switch s {
+	case replaceAlways:
+		return 0, nil
+	case replaceNever:
+		return -1, nil
+	}
+	if text, ok := strings.CutPrefix(s, "within "); ok {
+		if d, err := time.ParseDuration(text); err == nil && d > 0 {
+			return d, nil
+		}
+	}
+	return 0, errs.New(errs.Invalid, "The rule for replacing files must be always, never or within and a time such as within 72h, and not %q.", clip(s)).On("replace_rule")
+}
+
+// mayReplace refuses, as errs.Exists, files whose name the channel has shown with
+// other bytes, where its rule forbids that.
+func (c *change) mayReplace(ctx context.Context, ch Channel, files []File) error {
+	window, err := parseReplaceRule(ch.ReplaceRule)
+	if err != nil || window == 0 {
+		return err
+	}
+	before, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, f *File) error { return rows.Scan(&f.Name, &f.UploadedAt) },
+		`SELECT r.file_name, old.uploaded_at FROM files f
+		JOIN records r ON r.channel_id = $2 AND r.subdir = f.subdir AND r.file_name = f.name
+		JOIN files old ON old.id = r.file_id
+		WHERE f.id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS wanted) AND old.sha256 <> f.sha256
+		ORDER BY old.uploaded_at`, ids(files), ch.ID)
+	if err != nil {
+		return fmt.Errorf("look for what files replace: %w", err)
+	}
+	i := slices.IndexFunc(before, func(f File) bool { return window < 0 || c.now.Sub(f.UploadedAt) > window })
+	if i < 0 {
+		return nil
+	}
+	if window < 0 {
+		return errs.New(errs.Exists, "%s/%s never takes other bytes under a name that it has had, and it has had %s. Raise the build number.",
+			ch.OwnerName, ch.Name, before[i].Name).Because("replace-never")
+	}
+	return errs.New(errs.Exists, "%s/%s takes other bytes under the same name only %s of the first upload; %s was uploaded on %s. Raise the build number.",
+		ch.OwnerName, ch.Name, ch.ReplaceRule, before[i].Name, before[i].UploadedAt.Format(time.DateOnly)).Because("replace-too-late")
+}
+
+// lowered gives the texts in lower case: that is how labels are kept.
+func lowered(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = strings.ToLower(s)
+	}
+	return out
 }

@@ -1,8 +1,20 @@
 package registry
 
 import (
+	"cmp"
+	"context"
 	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"terrarium/internal/access"
+	"terrarium/internal/audit"
+	"terrarium/internal/conda"
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
 )
 
 // Package is a name under an owner.
@@ -53,4 +65,256 @@ type PackageList struct {
 	Packages []Package
 	Total    int    // over all pages
 	Next     string // After of the next page, "" at the end
+}
+
+// Package is one package with its versions; errs.NotFound for what the caller
+// may not read.
+func (r *Registry) Package(ctx context.Context, actor access.Actor, owner, name string) (Package, error) {
+	p, err := loadPackage(ctx, r.db, actor, access.Read, owner, name)
+	if err != nil {
+		return Package{}, err
+	}
+	p.Versions, err = sqldb.All(ctx, r.db, sqldb.Scalar[string], "SELECT version FROM releases WHERE package_id = $1 AND deleted_at IS NULL", p.ID)
+	if err != nil {
+		return Package{}, fmt.Errorf("list the versions of %s: %w", p.FullName(), err)
+	}
+	slices.SortFunc(p.Versions, conda.CompareVersions)
+	return p, nil
+}
+
+// CreatePackage makes a package; write on the owner is needed. One that is there
+// already is given unchanged with created = false, so that two uploads may race.
+func (r *Registry) CreatePackage(ctx context.Context, actor access.Actor, owner, name string, n NewPackage) (p Package, created bool, err error) {
+	attrs, err := attributes(n.Attrs, "public_attrs")
+	if err != nil {
+		return Package{}, false, err
+	}
+	name = packageName(name)
+	if err := checkName(name); err != nil {
+		return Package{}, false, err
+	}
+	if _, err := declaredTypes(attrs); err != nil {
+		return Package{}, false, err
+	}
+	err = r.change(ctx, actor, "package", func(ctx context.Context, c *change) error {
+		created = false
+		o, err := loadOwner(ctx, c.tx, owner)
+		if err != nil {
+			return err
+		}
+		p, err = c.loadPackage(ctx, access.Write, owner, name)
+		if !errs.Is(err, errs.NotFound) {
+			return err
+		}
+		if err := may(actor, access.Write, o.packageObject(name, n.Private)); err != nil {
+			return err
+		}
+		created = true
+		p, err = c.createPackage(ctx, o, name, n.Private, attrs)
+		return err
+	})
+	if err != nil {
+		return Package{}, false, err
+	}
+	return p, created, nil
+}
+
+// createPackage writes the row of a package.
+func (c *change) createPackage(ctx context.Context, o owner, name string, private bool, attrs jsontext.Value) (Package, error) {
+	types, err := declaredTypes(attrs)
+	if err != nil {
+		return Package{}, err
+	}
+	p := Package{ID: access.NewID(c.now), OwnerID: o.ID, OwnerName: o.Name, OwnerKind: o.Kind, Name: name, Private: private,
+		Summary: attrText(attrs, "summary"), Attrs: attrs, Types: types, License: licenseOf(attrs), Platforms: []string{},
+		CreatedBy: c.actor.Name, CreatedAt: c.now, ModifiedAt: c.now}
+	_, err = c.exec(ctx, `INSERT INTO packages (id, owner_id, name, private, summary, attrs, types, license, platforms, search_text, created_by, created_at, modified_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)`,
+		p.ID, p.OwnerID, p.Name, p.Private, p.Summary, p.Attrs, p.Types, p.License, p.Platforms, searchText(p), p.CreatedBy, p.CreatedAt)
+	if err != nil {
+		return Package{}, fmt.Errorf("insert package %s: %w", p.FullName(), err)
+	}
+	if private {
+		c.bumpAccess()
+	}
+	return p, c.audit(ctx, audit.Entry{Action: "package.create", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
+		After: map[string]any{"private": p.Private, "summary": p.Summary}})
+}
+
+// declaredTypes reads package_types, which stand for a package as long as it has
+// no files.
+func declaredTypes(attrs jsontext.Value) ([]string, error) {
+	types := []string{}
+	for _, t := range attrTexts(attrs, "package_types") {
+		name, err := packageType(t)
+		if err != nil {
+			return nil, err
+		}
+		types = append(types, name)
+	}
+	return sortedSet(types), nil
+}
+
+// licenseOf reads the licence of public attributes: a text, or an object with a
+// name.
+func licenseOf(attrs jsontext.Value) string {
+	if s := attrText(attrs, "license"); s != "" {
+		return s
+	}
+	var members struct {
+		License jsontext.Value `json:"license"`
+	}
+	if json.Unmarshal(attrs, &members) != nil || members.License.Kind() != '{' {
+		return ""
+	}
+	return attrText(members.License, "name")
+}
+
+// searchText is what Search looks in: name, summary and keywords in lower case.
+func searchText(p Package) string {
+	return strings.ToLower(strings.Join(append([]string{p.Name, p.Summary}, attrTexts(p.Attrs, "keywords")...), " "))
+}
+
+// UpdatePackage lays the keys of attrs over the package's public attributes;
+// write is needed.
+func (r *Registry) UpdatePackage(ctx context.Context, actor access.Actor, owner, name string, attrs jsontext.Value) (p Package, err error) {
+	attrs, err = attributes(attrs, "public_attrs")
+	if err != nil {
+		return Package{}, err
+	}
+	if _, err := declaredTypes(attrs); err != nil {
+		return Package{}, err
+	}
+	err = r.change(ctx, actor, "package", func(ctx context.Context, c *change) error {
+		if p, err = c.loadPackage(ctx, access.Write, owner, name); err != nil {
+			return err
+		}
+		before := p
+		if p.Attrs, err = overlay(p.Attrs, attrs); err != nil {
+			return err
+		}
+		if len(p.Attrs) > maxAttrs {
+			return errs.New(errs.TooLarge, "The attributes of %s would have %d bytes; at most %d are kept.", p.FullName(), len(p.Attrs), maxAttrs)
+		}
+		p.Summary, p.ModifiedAt = attrText(p.Attrs, "summary"), c.now
+		_, err = c.exec(ctx, "UPDATE packages SET attrs = $2, summary = $3, search_text = $4, modified_at = $5 WHERE id = $1",
+			p.ID, p.Attrs, p.Summary, searchText(p), p.ModifiedAt)
+		if err != nil {
+			return fmt.Errorf("change package %s: %w", p.FullName(), err)
+		}
+		if err := c.refreshPackage(ctx, p.ID); err != nil {
+			return err
+		}
+		return c.audit(ctx, audit.Entry{Action: "package.update", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
+			Before: map[string]any{"summary": before.Summary}, After: map[string]any{"summary": p.Summary}})
+	})
+	if err != nil {
+		return Package{}, err
+	}
+	return r.Package(ctx, actor, owner, name)
+}
+
+// SetPrivate makes a package private or public; admin is needed. Every index of
+// the owner shows it at the next request.
+func (r *Registry) SetPrivate(ctx context.Context, actor access.Actor, owner, name string, private bool) (p Package, err error) {
+	err = r.change(ctx, actor, "package", func(ctx context.Context, c *change) error {
+		if p, err = c.loadPackage(ctx, access.Admin, owner, name); err != nil {
+			return err
+		}
+		if !private {
+			if err := actor.MayPublish(); err != nil {
+				return err
+			}
+		}
+		was := p.Private
+		p.Private, p.ModifiedAt = private, c.now
+		if _, err := c.exec(ctx, "UPDATE packages SET private = $2, modified_at = $3 WHERE id = $1", p.ID, p.Private, p.ModifiedAt); err != nil {
+			return fmt.Errorf("change package %s: %w", p.FullName(), err)
+		}
+		c.bumpAccess()
+		return c.audit(ctx, audit.Entry{Action: "package.privacy", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
+			Before: map[string]any{"private": was}, After: map[string]any{"private": private}})
+	})
+	return p, err
+}
+
+// DeletePackage puts all files of the package into the trash and frees its name;
+// write is needed.
+func (r *Registry) DeletePackage(ctx context.Context, actor access.Actor, owner, name string) error {
+	return r.change(ctx, actor, "delete", func(ctx context.Context, c *change) error {
+		p, err := c.loadPackage(ctx, access.Write, owner, name)
+		if err != nil {
+			return err
+		}
+		files, err := sqldb.All(ctx, c.tx, scanFile, fileColumns+fileFrom+" WHERE f.package_id = $1 AND f.deleted_at IS NULL ORDER BY f.id", p.ID)
+		if err != nil {
+			return fmt.Errorf("list the files of %s: %w", p.FullName(), err)
+		}
+		if err := c.trash(ctx, files, ""); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, "UPDATE releases SET deleted_at = $2 WHERE package_id = $1 AND deleted_at IS NULL", p.ID, c.now); err != nil {
+			return fmt.Errorf("delete the releases of %s: %w", p.FullName(), err)
+		}
+		if _, err := c.exec(ctx, "UPDATE packages SET deleted_at = $2 WHERE id = $1", p.ID, c.now); err != nil {
+			return fmt.Errorf("delete package %s: %w", p.FullName(), err)
+		}
+		if p.Private {
+			c.bumpAccess()
+		}
+		return c.audit(ctx, audit.Entry{Action: "package.delete", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
+			Before: map[string]any{"files": len(files)}})
+	})
+}
+
+// refreshPackage works out what a package says of its files: types, newest
+// version, its licence, platforms, time of the newest upload.
+func (c *change) refreshPackage(ctx context.Context, packageID string) error {
+	type fact struct{ version, kind, subdir string }
+	facts, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, f *fact) error { return rows.Scan(&f.version, &f.kind, &f.subdir) },
+		"SELECT DISTINCT version, type, subdir FROM files WHERE package_id = $1 AND deleted_at IS NULL", packageID)
+	if err != nil {
+		return fmt.Errorf("look at the files of a package: %w", err)
+	}
+	types, platforms, latest := []string{}, []string{}, ""
+	for _, f := range facts {
+		types = append(types, f.kind)
+		if f.subdir != "" {
+			platforms = append(platforms, f.subdir)
+		}
+		if latest == "" || conda.CompareVersions(f.version, latest) > 0 {
+			latest = f.version
+		}
+	}
+	var attrs jsontext.Value
+	if err := c.tx.Row(ctx, "SELECT attrs FROM packages WHERE id = $1", packageID).Scan(&attrs); err != nil {
+		return fmt.Errorf("read a package: %w", err)
+	}
+	license := licenseOf(attrs)
+	if len(types) == 0 {
+		if types, err = declaredTypes(attrs); err != nil {
+			return err
+		}
+	}
+	var released *time.Time
+	if latest != "" {
+		err := c.tx.Row(ctx, "SELECT uploaded_at FROM files WHERE package_id = $1 AND deleted_at IS NULL ORDER BY uploaded_at DESC LIMIT 1", packageID).
+			Scan(&released)
+		if err != nil {
+			return fmt.Errorf("read the newest upload: %w", err)
+		}
+		var said string
+		err = c.tx.Row(ctx, "SELECT license FROM files WHERE package_id = $1 AND version = $2 AND deleted_at IS NULL ORDER BY uploaded_at DESC, id DESC LIMIT 1",
+			packageID, latest).Scan(&said)
+		if err != nil {
+			return fmt.Errorf("read the licence of the newest release: %w", err)
+		}
+		license = cmp.Or(said, license)
+	}
+	_, err = c.exec(ctx, "UPDATE packages SET types = $2, platforms = $3, latest = $4, license = $5, released_at = $6, modified_at = $7 WHERE id = $1",
+		packageID, sortedSet(types), sortedSet(platforms), latest, license, released, c.now)
+	if err != nil {
+		return fmt.Errorf("refresh a package: %w", err)
+	}
+	return nil
 }

@@ -1,8 +1,17 @@
 package registry
 
 import (
+	"context"
 	"encoding/json/jsontext"
+	"fmt"
+	"slices"
 	"time"
+
+	"terrarium/internal/access"
+	"terrarium/internal/audit"
+	"terrarium/internal/conda"
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
 )
 
 // Release is a version of a package.
@@ -29,4 +38,158 @@ type NewRelease struct {
 type ReleaseUpdate struct {
 	Attrs       jsontext.Value
 	Description *string
+}
+
+// Release is one version of a package; errs.NotFound for what the caller may not
+// read.
+func (r *Registry) Release(ctx context.Context, actor access.Actor, owner, pkg, version string) (Release, error) {
+	p, err := loadPackage(ctx, r.db, actor, access.Read, owner, pkg)
+	if err != nil {
+		return Release{}, err
+	}
+	return findRelease(ctx, r.db, p, version)
+}
+
+// Releases lists the versions of a package, oldest first by conda's order.
+func (r *Registry) Releases(ctx context.Context, actor access.Actor, owner, pkg string) ([]Release, error) {
+	p, err := loadPackage(ctx, r.db, actor, access.Read, owner, pkg)
+	if err != nil {
+		return nil, err
+	}
+	list, err := sqldb.All(ctx, r.db, scanRelease, releaseColumns+" WHERE r.package_id = $1 AND r.deleted_at IS NULL", p.ID)
+	if err != nil {
+		return nil, fmt.Errorf("list the releases of %s: %w", p.FullName(), err)
+	}
+	slices.SortFunc(list, func(a, b Release) int { return conda.CompareVersions(a.Version, b.Version) })
+	return list, nil
+}
+
+// LatestRelease is the release really called "latest", else the newest version
+// among the files labelled main that the caller may read.
+func (r *Registry) LatestRelease(ctx context.Context, actor access.Actor, owner, pkg string) (Release, error) {
+	rel, err := r.Release(ctx, actor, owner, pkg, "latest")
+	if !errs.Is(err, errs.NotFound) {
+		return rel, err
+	}
+	files, err := r.Files(ctx, actor, owner, pkg, "")
+	if err != nil {
+		return Release{}, err
+	}
+	latest := ""
+	for _, f := range files {
+		if slices.Contains(f.Labels, mainLabel) && (latest == "" || conda.CompareVersions(f.Version, latest) > 0) {
+			latest = f.Version
+		}
+	}
+	if latest == "" {
+		return Release{}, errs.New(errs.NotFound, "%s/%s has no file labelled main.", owner, pkg)
+	}
+	return r.Release(ctx, actor, owner, pkg, latest)
+}
+
+// CreateRelease makes a release; write on the package is needed. The one that is
+// there is given unchanged with created = false.
+func (r *Registry) CreateRelease(ctx context.Context, actor access.Actor, owner, pkg, version string, n NewRelease) (rel Release, created bool, err error) {
+	if n.Attrs, err = attributes(n.Attrs, "public_attrs"); err != nil {
+		return Release{}, false, err
+	}
+	if err := checkVersion(version); err != nil {
+		return Release{}, false, err
+	}
+	err = r.change(ctx, actor, "release", func(ctx context.Context, c *change) error {
+		created = false
+		p, err := c.loadPackage(ctx, access.Write, owner, pkg)
+		if err != nil {
+			return err
+		}
+		rel, err = findRelease(ctx, c.tx, p, version)
+		if !errs.Is(err, errs.NotFound) {
+			return err
+		}
+		created = true
+		rel, err = c.createRelease(ctx, p, version, n)
+		return err
+	})
+	if err != nil {
+		return Release{}, false, err
+	}
+	return rel, created, nil
+}
+
+// createRelease writes the row of a release.
+func (c *change) createRelease(ctx context.Context, p Package, version string, n NewRelease) (Release, error) {
+	if len(n.Attrs) == 0 {
+		n.Attrs = jsontext.Value("{}")
+	}
+	rel := Release{ID: access.NewID(c.now), PackageID: p.ID, OwnerName: p.OwnerName, PackageName: p.Name, Version: version,
+		Attrs: n.Attrs, Description: n.Description, CreatedBy: c.actor.Name, CreatedAt: c.now}
+	_, err := c.exec(ctx, "INSERT INTO releases (id, package_id, version, attrs, description, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+		rel.ID, rel.PackageID, rel.Version, rel.Attrs, rel.Description, rel.CreatedBy, rel.CreatedAt)
+	if err != nil {
+		return Release{}, fmt.Errorf("insert release %s %s: %w", p.FullName(), version, err)
+	}
+	return rel, c.audit(ctx, audit.Entry{Action: "release.create", OwnerID: p.OwnerID, ObjectKind: "release", ObjectID: rel.ID,
+		ObjectName: p.FullName() + "/" + version})
+}
+
+// UpdateRelease changes what is said about a release; write is needed.
+func (r *Registry) UpdateRelease(ctx context.Context, actor access.Actor, owner, pkg, version string, u ReleaseUpdate) (rel Release, err error) {
+	if u.Attrs, err = attributes(u.Attrs, "public_attrs"); err != nil {
+		return Release{}, err
+	}
+	err = r.change(ctx, actor, "release", func(ctx context.Context, c *change) error {
+		p, err := c.loadPackage(ctx, access.Write, owner, pkg)
+		if err != nil {
+			return err
+		}
+		if rel, err = findRelease(ctx, c.tx, p, version); err != nil {
+			return err
+		}
+		before := rel.Description
+		if rel.Attrs, err = overlay(rel.Attrs, u.Attrs); err != nil {
+			return err
+		}
+		if len(rel.Attrs) > maxAttrs {
+			return errs.New(errs.TooLarge, "The attributes of %s %s would have %d bytes; at most %d are kept.", p.FullName(), version, len(rel.Attrs), maxAttrs)
+		}
+		if u.Description != nil {
+			rel.Description = *u.Description
+		}
+		if _, err := c.exec(ctx, "UPDATE releases SET attrs = $2, description = $3 WHERE id = $1", rel.ID, rel.Attrs, rel.Description); err != nil {
+			return fmt.Errorf("change release %s %s: %w", p.FullName(), version, err)
+		}
+		return c.audit(ctx, audit.Entry{Action: "release.update", OwnerID: p.OwnerID, ObjectKind: "release", ObjectID: rel.ID,
+			ObjectName: p.FullName() + "/" + version, Before: map[string]any{"description": clip(before)}, After: map[string]any{"description": clip(rel.Description)}})
+	})
+	return rel, err
+}
+
+// DeleteRelease puts all files of a version into the trash and frees it; write is
+// needed.
+func (r *Registry) DeleteRelease(ctx context.Context, actor access.Actor, owner, pkg, version string) error {
+	return r.change(ctx, actor, "delete", func(ctx context.Context, c *change) error {
+		p, err := c.loadPackage(ctx, access.Write, owner, pkg)
+		if err != nil {
+			return err
+		}
+		rel, err := findRelease(ctx, c.tx, p, version)
+		if err != nil {
+			return err
+		}
+		files, err := sqldb.All(ctx, c.tx, scanFile, fileColumns+fileFrom+" WHERE f.release_id = $1 AND f.deleted_at IS NULL ORDER BY f.id", rel.ID)
+		if err != nil {
+			return fmt.Errorf("list the files of %s %s: %w", p.FullName(), version, err)
+		}
+		if err := c.trash(ctx, files, ""); err != nil {
+			return err
+		}
+		if _, err := c.exec(ctx, "UPDATE releases SET deleted_at = $2 WHERE id = $1", rel.ID, c.now); err != nil {
+			return fmt.Errorf("delete release %s %s: %w", p.FullName(), version, err)
+		}
+		if err := c.refreshPackage(ctx, p.ID); err != nil {
+			return err
+		}
+		return c.audit(ctx, audit.Entry{Action: "release.delete", OwnerID: p.OwnerID, ObjectKind: "release", ObjectID: rel.ID,
+			ObjectName: p.FullName() + "/" + version, Before: map[string]any{"files": len(files)}})
+	})
 }

@@ -1,0 +1,182 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json/v2"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"terrarium/internal/access"
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
+)
+
+// Opened is a channel that one caller may read, and what that caller sees of it.
+type Opened struct {
+	Channel Channel
+	Actor   access.Actor
+	// Hidden are the names of the owner's private packages that this caller
+	// may not read, sorted.
+	Hidden []string
+	// ViewKey is "" or a short hash of Hidden: callers who see the same share it.
+	ViewKey string
+	// Public is whether anybody at all sees exactly this: the channel is public
+	// and its owner has no private package.
+	Public bool
+}
+
+// hides reports whether the caller may not know of a package of the owner.
+func (o Opened) hides(packageName string) bool {
+	_, hidden := slices.BinarySearch(o.Hidden, packageName)
+	return hidden
+}
+
+// maxOpened bounds the cache of opened channels; beyond it the cache starts anew.
+const maxOpened = 20_000
+
+// openedCache keeps who may open what, under one access generation.
+type openedCache struct {
+	mu         sync.Mutex
+	generation int64
+	entries    map[openedKey]openedEntry
+}
+
+type openedKey struct{ owner, channel, actor string }
+
+// openedEntry is a verdict: an opened channel without its actor, or the refusal.
+type openedEntry struct {
+	opened Opened
+	err    error
+}
+
+func (c *openedCache) get(generation int64, key openedKey) (openedEntry, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.generation != generation {
+		return openedEntry{}, false
+	}
+	e, ok := c.entries[key]
+	return e, ok
+}
+
+// last gives what was known under whatever generation.
+func (c *openedCache) last(key openedKey) (openedEntry, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.entries[key]
+	return e, ok
+}
+
+func (c *openedCache) put(generation int64, key openedKey, e openedEntry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if generation < c.generation {
+		return
+	}
+	if generation > c.generation || len(c.entries) >= maxOpened || c.entries == nil {
+		c.generation, c.entries = generation, map[openedKey]openedEntry{}
+	}
+	c.entries[key] = e
+}
+
+// OpenChannel decides whether the actor may read OWNER/CHANNEL and what they see
+// of it ("" = main). It is the door of /conda: somebody unknown gets
+// errs.Unauthenticated with the reason "private-or-absent" for a channel that is
+// private or absent, a stranger errs.NotFound, a member without the right
+// errs.Forbidden, everybody errs.NotFound for an owner that does not exist.
+//
+// The verdict is cached until anybody's rights change, so that it costs no query
+// on one machine. Channel.Generation is of when it was made; ask Generation for
+// the present one. While the database is away, wholly public channels that were
+// open before stay open to callers without a credential.
+func (r *Registry) OpenChannel(ctx context.Context, actor access.Actor, owner, channel string) (Opened, error) {
+	key := openedKey{strings.ToLower(owner), cmp.Or(strings.ToLower(channel), mainLabel), fingerprint(actor)}
+	generation, err := r.opts.Gen.Current(ctx)
+	if err != nil {
+		if e, ok := r.opened.last(key); ok && e.opened.Public && actor.Anonymous() {
+			e.opened.Actor = actor
+			return e.opened, nil
+		}
+		return Opened{}, err
+	}
+	e, ok := r.opened.get(generation, key)
+	if !ok {
+		e.opened, e.err = r.openChannel(ctx, actor, key.owner, key.channel)
+		if k := errs.KindOf(e.err); e.err == nil || k != errs.Internal && k != errs.Unavailable {
+			e.opened.Actor = access.Actor{}
+			r.opened.put(generation, key, e)
+		}
+	}
+	e.opened.Actor = actor
+	return e.opened, e.err
+}
+
+func (r *Registry) openChannel(ctx context.Context, actor access.Actor, ownerName, name string) (Opened, error) {
+	o, err := loadOwner(ctx, r.db, ownerName)
+	if err != nil {
+		return Opened{}, err
+	}
+	ch, err := findChannel(ctx, r.db, o, name, "")
+	if errs.Is(err, errs.NotFound) && actor.Anonymous() {
+		object := o.channelObject(name)
+		object.Scope = "conda"
+		return Opened{}, access.Hidden(object)
+	}
+	if err != nil {
+		return Opened{}, err
+	}
+	object := ch.object()
+	object.Scope = "conda"
+	if err := may(actor, access.Read, object); err != nil {
+		return Opened{}, err
+	}
+	opened := Opened{Channel: ch}
+	var args []any
+	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
+	ownerID := arg(o.ID)
+	readable := access.ReadablePackagesVia(actor, "conda", arg, r.db, "p")
+	private := 0
+	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var name string
+		var mine bool
+		if err := rows.Scan(&name, &mine); err != nil {
+			return err
+		}
+		private++
+		if !mine {
+			opened.Hidden = append(opened.Hidden, name)
+		}
+		return nil
+	}, "SELECT p.name, ("+readable+") FROM packages p WHERE p.owner_id = "+ownerID+" AND p.private AND p.deleted_at IS NULL ORDER BY p.name", args...)
+	if err != nil {
+		return Opened{}, fmt.Errorf("look which packages of %s are private: %w", o.Name, err)
+	}
+	opened.Hidden = slices.Compact(opened.Hidden)
+	opened.Public = ch.Visibility == access.Public && private == 0
+	if len(opened.Hidden) > 0 {
+		sum := sha256.Sum256([]byte(strings.Join(opened.Hidden, "\n")))
+		opened.ViewKey = hex.EncodeToString(sum[:8])
+	}
+	return opened, nil
+}
+
+// fingerprint tells actors apart that may see different things. It is made of
+// all that Can looks at, and not of the credential alone: rights may have changed
+// between the moment at which an actor was made and the one at which it asks.
+func fingerprint(a access.Actor) string {
+	if a.Anonymous() {
+		return ""
+	}
+	text, err := json.Marshal([]any{a.Kind, a.ID, a.Operator, a.Verified, a.OrgToken, a.Scopes, a.Resources, a.Roles, a.Grants}, json.Deterministic(true))
+	if err != nil {
+		return a.ID + "\n" + a.TokenID // texts that are no UTF-8; such an actor cannot exist
+	}
+	sum := sha256.Sum256(text)
+	return string(sum[:])
+}

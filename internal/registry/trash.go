@@ -1,0 +1,301 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"terrarium/internal/access"
+	"terrarium/internal/audit"
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
+)
+
+// DeleteFile puts a file into the trash and gives what it was. Write on the
+// package is needed; the release and the package stay, even when empty: clients
+// delete a file and upload another to the same release.
+func (r *Registry) DeleteFile(ctx context.Context, actor access.Actor, owner, pkg, version, basename string) (f File, err error) {
+	err = r.change(ctx, actor, "delete", func(ctx context.Context, c *change) error {
+		if f, err = c.loadFile(ctx, access.Write, owner, pkg, version, basename); err != nil {
+			return err
+		}
+		if f.Labels, err = c.labelsOf(ctx, f.ID); err != nil {
+			return err
+		}
+		if err := c.trash(ctx, []File{f}, "file.delete"); err != nil {
+			return err
+		}
+		return c.refreshPackage(ctx, f.PackageID)
+	})
+	if err != nil {
+		return File{}, err
+	}
+	return f, nil
+}
+
+// loadFile finds a live file in a change and judges the actor.
+func (c *change) loadFile(ctx context.Context, verb access.Verb, owner, pkg, version, basename string) (File, error) {
+	p, err := c.loadPackage(ctx, verb, owner, pkg)
+	if err != nil {
+		return File{}, err
+	}
+	return findFile(ctx, c.tx, noFile(p, version, basename),
+		" WHERE f.package_id = $1 AND f.version = $2 AND f.basename = $3 AND f.deleted_at IS NULL", p.ID, version, basename)
+}
+
+// trash takes live files out of every channel and index and remembers their
+// labels. Files of a locked channel cannot go. action is that of the audit row
+// that each file gets; "" means none.
+func (c *change) trash(ctx context.Context, files []File, action string) error {
+	if len(files) == 0 {
+		return nil
+	}
+	labels := map[string][]string{}
+	var locked error
+	err := c.tx.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var fileID string
+		var ch Channel
+		if err := rows.Scan(&fileID, &ch.Name, &ch.Locked); err != nil {
+			return err
+		}
+		ch.OwnerName = files[0].OwnerName
+		if locked == nil {
+			locked = unlocked(ch)
+		}
+		labels[fileID] = append(labels[fileID], ch.Name)
+		return nil
+	}, `SELECT fc.file_id, c.name, c.locked FROM file_channels fc JOIN channels c ON c.id = fc.channel_id
+		WHERE fc.file_id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS wanted) ORDER BY c.name`, ids(files))
+	if err != nil {
+		return fmt.Errorf("read the labels of files to be deleted: %w", err)
+	}
+	if locked != nil {
+		return locked
+	}
+	if err := c.unlistEverywhere(ctx, ids(files)); err != nil {
+		return err
+	}
+	_, err = c.exec(ctx, "DELETE FROM file_channels WHERE file_id IN (SELECT value FROM "+c.tx.EachText("$1")+" AS gone)", ids(files))
+	if err != nil {
+		return fmt.Errorf("take the labels off deleted files: %w", err)
+	}
+	for _, f := range files {
+		_, err := c.exec(ctx, "UPDATE files SET deleted_at = $2, deleted_by = $3, trashed_labels = $4 WHERE id = $1",
+			f.ID, c.now, c.actor.Name, append([]string{}, labels[f.ID]...))
+		if err != nil {
+			return fmt.Errorf("put %s into the trash: %w", f.FullName(), err)
+		}
+		if action == "" {
+			continue
+		}
+		f.Labels = labels[f.ID]
+		err = c.audit(ctx, audit.Entry{Action: action, OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(), Before: fileFacts(f)})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Trash lists the deleted files of an owner that can be restored, newest first.
+// Write on the owner is needed. Labels are those that the files had.
+func (r *Registry) Trash(ctx context.Context, actor access.Actor, owner string) ([]File, error) {
+	o, err := loadOwner(ctx, r.db, owner)
+	if err != nil {
+		return nil, err
+	}
+	if err := may(actor, access.Write, o.object()); err != nil {
+		return nil, err
+	}
+	files, err := sqldb.All(ctx, r.db, scanFile, fileColumns+fileFrom+`
+		WHERE f.owner_id = $1 AND f.deleted_at IS NOT NULL AND (f.stored OR f.source_url <> '') ORDER BY f.deleted_at DESC, f.id`, o.ID)
+	if err != nil {
+		return nil, fmt.Errorf("list the trash of %s: %w", o.Name, err)
+	}
+	for i := range files {
+		if files[i].Labels, err = trashedLabels(ctx, r.db, files[i].ID); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+func trashedLabels(ctx context.Context, db *sqldb.DB, fileID string) ([]string, error) {
+	var labels jsonList
+	err := db.Row(ctx, "SELECT trashed_labels FROM files WHERE id = $1", fileID).Scan(&labels)
+	if err != nil {
+		return nil, fmt.Errorf("read the labels of a deleted file: %w", err)
+	}
+	return labels, nil
+}
+
+// RestoreFile takes a file out of the trash, with the labels it had; its package
+// and release come back too if they were deleted. Write is needed. errs.Exists
+// when its name has been taken since, errs.NotFound when the trash was emptied.
+func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID string) (f File, err error) {
+	absent := errs.New(errs.NotFound, "There is no deleted file with the id %q, or the trash was emptied.", clip(fileID))
+	err = r.change(ctx, actor, "restore", func(ctx context.Context, c *change) error {
+		f, err = findFile(ctx, c.tx, absent, " WHERE f.id = $1 AND f.deleted_at IS NOT NULL AND (f.stored OR f.source_url <> '')", fileID)
+		if err != nil {
+			return err
+		}
+		if !access.Can(actor, access.Read, f.object()).Allowed {
+			return absent
+		}
+		labels, err := trashedLabels(ctx, c.tx, f.ID)
+		if err != nil {
+			return err
+		}
+		o := owner{f.OwnerID, f.OwnerName, f.OwnerKind}
+		pkg, err := findPackage(ctx, c.tx, o, f.PackageName)
+		fresh := errs.Is(err, errs.NotFound)
+		if err != nil && !fresh {
+			return err
+		}
+		if fresh {
+			pkg = Package{ID: f.PackageID, OwnerID: o.ID, OwnerName: o.Name, OwnerKind: o.Kind, Name: f.PackageName, Private: f.Private}
+		}
+		if err := may(actor, access.Write, pkg.object()); err != nil {
+			return err
+		}
+		channels, err := c.targets(ctx, o, pkg, labels)
+		if err != nil {
+			return err
+		}
+		if !fresh && !mixes(pkg.Types, f.Type) {
+			return mixed(pkg, f.Type)
+		}
+		old, err := sameName(ctx, c.tx, o, pkg.ID, f.Type, f.Subdir, f.Name, f.Version)
+		if err == nil {
+			return existing(old, accepted{Type: f.Type, Subdir: f.Subdir, FileName: f.Name})
+		}
+		if !errs.Is(err, errs.NotFound) {
+			return err
+		}
+		if f.ReleaseID, err = c.revive(ctx, pkg, f, fresh); err != nil {
+			return err
+		}
+		f.PackageID, f.Private, f.DeletedAt, f.DeletedBy, f.Labels = pkg.ID, pkg.Private, nil, "", []string{}
+		_, err = c.exec(ctx, "UPDATE files SET deleted_at = NULL, deleted_by = '', trashed_labels = NULL, package_id = $2, release_id = $3 WHERE id = $1",
+			f.ID, f.PackageID, f.ReleaseID)
+		if err != nil {
+			return fmt.Errorf("restore %s: %w", f.FullName(), err)
+		}
+		if len(labels) == 0 {
+			channels = nil // it had none, and targets stands in with main
+		}
+		for _, ch := range channels {
+			if ch, err = c.ensureChannel(ctx, o, ch); err != nil {
+				return err
+			}
+			if _, err := c.label(ctx, ch, []File{f}); err != nil {
+				return err
+			}
+			f.Labels = append(f.Labels, ch.Name)
+		}
+		slices.Sort(f.Labels)
+		if err := c.refreshPackage(ctx, f.PackageID); err != nil {
+			return err
+		}
+		return c.audit(ctx, audit.Entry{Action: "file.restore", OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(), After: fileFacts(f)})
+	})
+	if err != nil {
+		return File{}, err
+	}
+	return f, nil
+}
+
+// revive gives the id of the release to which a restored file belongs, and
+// undoes the deletion of the release and the package where they are gone.
+func (c *change) revive(ctx context.Context, pkg Package, f File, gone bool) (string, error) {
+	if gone {
+		if _, err := c.exec(ctx, "UPDATE packages SET deleted_at = NULL WHERE id = $1", pkg.ID); err != nil {
+			return "", fmt.Errorf("restore package %s: %w", pkg.FullName(), err)
+		}
+		if pkg.Private {
+			c.bumpAccess()
+		}
+	}
+	rel, err := findRelease(ctx, c.tx, pkg, f.Version)
+	if err == nil {
+		return rel.ID, nil
+	}
+	if !errs.Is(err, errs.NotFound) {
+		return "", err
+	}
+	var id string
+	err = c.tx.Row(ctx, "SELECT id FROM releases WHERE id = $1 AND package_id = $2", f.ReleaseID, pkg.ID).Scan(&id)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		rel, err := c.createRelease(ctx, pkg, f.Version, NewRelease{})
+		return rel.ID, err
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the release of %s: %w", f.FullName(), err)
+	}
+	if _, err := c.exec(ctx, "UPDATE releases SET deleted_at = NULL WHERE id = $1", id); err != nil {
+		return "", fmt.Errorf("restore release %s %s: %w", pkg.FullName(), f.Version, err)
+	}
+	return id, nil
+}
+
+// Withdraw takes a file out of every index; its address still works. Write is
+// needed. Withdrawing again changes the reason.
+func (r *Registry) Withdraw(ctx context.Context, actor access.Actor, owner, pkg, version, basename, why string) (File, error) {
+	return r.setWithdrawn(ctx, actor, owner, pkg, version, basename, true, why)
+}
+
+// Unwithdraw puts a withdrawn file back into the index.
+func (r *Registry) Unwithdraw(ctx context.Context, actor access.Actor, owner, pkg, version, basename string) (File, error) {
+	return r.setWithdrawn(ctx, actor, owner, pkg, version, basename, false, "")
+}
+
+func (r *Registry) setWithdrawn(ctx context.Context, actor access.Actor, owner, pkg, version, basename string, withdrawn bool, why string) (f File, err error) {
+	if len(why) > 1000 {
+		return File{}, errs.New(errs.Invalid, "The reason has %d bytes; at most 1000 are kept.", len(why)).On("reason")
+	}
+	cause, action := "withdraw", "file.withdraw"
+	if !withdrawn {
+		cause, action = "unwithdraw", "file.unwithdraw"
+	}
+	err = r.change(ctx, actor, cause, func(ctx context.Context, c *change) error {
+		if f, err = c.loadFile(ctx, access.Write, owner, pkg, version, basename); err != nil {
+			return err
+		}
+		channels, err := sqldb.All(ctx, c.tx, scanChannel, channelColumns+` JOIN file_channels fc ON fc.channel_id = c.id
+			WHERE fc.file_id = $1 ORDER BY c.name`, f.ID)
+		if err != nil {
+			return fmt.Errorf("read the channels of %s: %w", f.FullName(), err)
+		}
+		for _, ch := range channels {
+			if err := unlocked(ch); err != nil {
+				return err
+			}
+		}
+		before := map[string]any{"withdrawn_why": f.WithdrawnWhy, "withdrawn_at": f.WithdrawnAt}
+		f.WithdrawnAt, f.WithdrawnWhy, f.Labels = nil, why, []string{}
+		if withdrawn {
+			f.WithdrawnAt = &c.now
+		}
+		if _, err := c.exec(ctx, "UPDATE files SET withdrawn_at = $2, withdrawn_why = $3 WHERE id = $1", f.ID, f.WithdrawnAt, f.WithdrawnWhy); err != nil {
+			return fmt.Errorf("withdraw %s: %w", f.FullName(), err)
+		}
+		for _, ch := range channels {
+			f.Labels = append(f.Labels, ch.Name)
+			if withdrawn {
+				err = c.unlist(ctx, ch.ID, []string{f.ID})
+			} else {
+				err = c.list(ctx, ch.ID, []string{f.ID})
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return c.audit(ctx, audit.Entry{Action: action, OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(),
+			Before: before, After: map[string]any{"withdrawn_why": why}})
+	})
+	if err != nil {
+		return File{}, err
+	}
+	return f, nil
+}
