@@ -14,6 +14,14 @@ type bracketPair struct {
 	list       bool // whether the value stood in brackets of its own
 }
 
+// order is lower for pairs that others may override.
+func (b bracketPair) order() int {
+	if b.key == "channel" {
+		return 0
+	}
+	return 1
+}
+
 // brackets cuts the one section in square brackets out of a spec and reads its
 // pairs. Commas or spaces part them; a value with either is in quotes.
 func (p *matchSpecParser) brackets(s string) (rest string, pairs []bracketPair, err error) {
@@ -247,7 +255,7 @@ scan:
 	}
 	text := strings.TrimSpace(c.rest[:end])
 	c.rest = c.rest[end:]
-	if text == "" {
+	if last := text[strings.LastIndexByte(text, ' ')+1:]; last == "" || last == "and" || last == "or" {
 		return c.bad("a spec is missing")
 	}
 	spec, err := parseMatchSpec(text, true)

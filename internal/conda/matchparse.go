@@ -1,6 +1,7 @@
 package conda
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -127,7 +128,11 @@ func (p *matchSpecParser) parse() error {
 		}
 	}
 	// What stands in brackets wins, except the name: tensorflow[name=…] must
-	// not mean another package than it seems to.
+	// not mean another package than it seems to. A channel comes first, because
+	// its subdir counts less than one given by itself.
+	slices.SortStableFunc(pairs, func(a, b bracketPair) int {
+		return cmp.Compare(a.order(), b.order())
+	})
 	for _, pair := range pairs {
 		value := pair.value
 		if pair.key == "name" || pair.key == "optional" || pair.key == "target" {
@@ -215,7 +220,7 @@ func (p *matchSpecParser) setList(key, value string) error {
 	switch key {
 	case "extras":
 		if i := slices.IndexFunc(items, func(s string) bool { return !extraName(s) }); i >= 0 {
-			return p.bad("the group " + clip(items[i]) + " must be 1 to 64 lower-case letters, digits, and the marks _ . + -")
+			return p.bad("the group " + clip(items[i]) + " must be 1 to 64 lower-case letters, digits, dots, underscores, plus signs and dashes")
 		}
 		p.spec.Extras = items
 	case "flags":
@@ -302,15 +307,16 @@ func (p *matchSpecParser) versionAndBuild(s string) (version, build string, err 
 	return joined.String(), build, nil
 }
 
-// translateVersion gives the version clause that conda makes of what stands in
-// a match spec: =1.7 is 1.7.*, but exactly 1.7 where a build follows; ==1.7 is
-// 1.7. An operator alone is left, to be refused as one.
+// translateVersion gives the version spec that conda makes of what stands in a
+// match spec: ==1.7 is 1.7; =1.7 is 1.7.*, but exactly 1.7 where a build
+// follows. Of several clauses only a leading == is dropped. Operators without a
+// version, or before another one, are left, to be refused as such.
 func translateVersion(version string, hasBuild bool) string {
 	bare := strings.TrimLeft(version, "=")
 	switch {
-	case bare == version, bare == "":
+	case bare == version, bare == "", strings.IndexByte("(^<>!~", bare[0]) >= 0:
 		return version
-	case strings.HasPrefix(version, "==") && !hasBuild:
+	case strings.HasPrefix(version, "=="):
 		return bare
 	case strings.ContainsAny(bare, "=,|"):
 		return version

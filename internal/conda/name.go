@@ -82,7 +82,7 @@ func CheckVersionText(s string) error {
 		case c == '-':
 			return bad("The version %q holds a dash, which file names use to part version and build; use an underscore.", s)
 		default:
-			return bad("The version %q may hold only digits, lower-case letters, and the marks . _ + !", clip(s))
+			return bad("The version %q may hold only digits, lower-case letters, dots, underscores, plus signs and exclamation marks.", clip(s))
 		}
 	}
 	_, err := ParseVersion(s)
@@ -103,7 +103,7 @@ func CheckBuild(s string) error {
 	}
 	for i := range len(s) {
 		if c := s[i]; !isLowerAlnum(c) && !isUpper(c) && c != '_' && c != '.' && c != '+' {
-			return bad("The build string %q may hold only letters, digits, and the marks _ . +", clip(s))
+			return bad("The build string %q may hold only letters, digits, dots, underscores and plus signs.", clip(s))
 		}
 	}
 	return nil

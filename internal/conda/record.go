@@ -118,7 +118,7 @@ func (r Record) Validate() error {
 	dependencies("constrains", r.Constrains)
 	for group, specs := range sorted(r.ExtraDepends) {
 		if !extraName(group) {
-			refuse("The group %q in extra_depends must be 1 to 64 lower-case letters, digits, and the marks _ . + -", clip(group))
+			refuse("The group %q in extra_depends must be 1 to 64 lower-case letters, digits, dots, underscores, plus signs and dashes.", clip(group))
 		}
 		dependencies("extra_depends", specs)
 	}

@@ -73,7 +73,7 @@ func parseVersion(s string, stars bool) (Version, error) {
 		case c == '-':
 			dash = true
 		default:
-			return bad("it may hold only letters, digits, and the marks . _ - + !")
+			return bad("it may hold only letters, digits, dots, underscores, dashes, plus signs and exclamation marks")
 		}
 	}
 	if dash {

@@ -188,8 +188,8 @@ func (p *versionSpecParser) term(term string) (versionClause, string, error) {
 	switch {
 	case term == "":
 		return nil, "", badSpec(p.all, "a clause is empty")
-	case term == "*":
-		return anything{}, term, nil
+	case strings.Trim(term, "*") == "":
+		return anything{}, "*", nil
 	case term[0] == '^' || term[len(term)-1] == '$':
 		if term[0] != '^' || term[len(term)-1] != '$' {
 			return nil, "", badSpec(p.all, "a regular expression must begin with ^ and end with $")
