@@ -31,3 +31,8 @@ document.addEventListener("submit", (event) => {
   button.setAttribute("aria-busy", "true");
   addEventListener("pageshow", () => button.removeAttribute("aria-busy"), { once: true });
 });
+
+// While htmx asks, what will be replaced stays and says that it is busy.
+document.addEventListener("htmx:before:request", (event) => {
+  event.detail.ctx?.target?.setAttribute?.("aria-busy", "true");
+});

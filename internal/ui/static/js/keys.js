@@ -22,7 +22,7 @@ document.addEventListener("keydown", (event) => {
     "/": () => document.querySelector("[data-find]")?.focus(),
     "g d": () => location.assign("/dashboard"),
     "g s": () => location.assign(document.querySelector(".bar a[title=Settings]")?.href || "/settings/profile"),
-    c: () => document.querySelector("[data-copy]:not([hidden])")?.click(),
+    c: () => [...document.querySelectorAll("[data-copy]")].find((b) => b.offsetParent)?.click(),
     j: () => move(1),
     k: () => move(-1),
     "?": () => location.assign("/help#keyboard"),

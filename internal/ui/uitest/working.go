@@ -1,0 +1,56 @@
+package uitest
+
+import (
+	"terrarium/internal/ui/pages/dashboard"
+	"terrarium/internal/ui/shared"
+)
+
+// working are the pages for people with a session.
+func (f frames) working() []Case {
+	frame := f.member("Dashboard", "/dashboard", "ana")
+	frame.Current = "dashboard"
+	notebooks := row("ana", "survey-notebooks", "2026.11", "", 14, 18)
+	notebooks.Private = true
+	themes := row("ana", "cartopy-themes", "0.2.1", "", 125, 207)
+	themes.Badges = []shared.Badge{{Text: "Release candidate in rc"}}
+	gdal := row("acme", "gdal", "3.10.3", "", 1.2, 23190)
+	gdal.Badges = []shared.Badge{{Kind: "warn", Icon: "triangle-alert", Text: "1 CVE"}}
+	tiles := row("acme", "raster-tiles", "0.8.2", "", 6, 412)
+	tiles.Private = true
+	full := dashboard.Page{
+		Page: frame,
+		Mine: dashboard.List{Title: "My packages", Total: 3, Table: shared.PackageTable{Caption: "My packages", Sort: "name", SortURL: "/dashboard?sort=", Rows: []shared.PackageRow{row("ana", "cookiecutter-geo", "0.4.0", "", 3, 96), notebooks, themes}}},
+		Shared: &dashboard.List{Total: 14, Table: shared.PackageTable{Caption: "Shared with me", Sort: "name", SortURL: "/dashboard?sharedsort=", Rows: []shared.PackageRow{
+			row("acme", "rasterio", "1.4.3", "", 3, 11482), row("acme", "rioxarray", "0.19.0", "", 21, 6204), gdal, tiles, row("acme", "pyproj", "3.7.1", "", 2, 8740)}}},
+		SharedOwners: []shared.Option{{Value: "acme", Label: "acme", Selected: true}, {Value: "bio", Label: "bio"}}, SharedURL: "/dashboard?shared=acme",
+		Activity: []shared.Activity{
+			{Actor: "ci-bot", Verb: "uploaded", Object: "acme/gdal 3.10.3, 20 files", Href: "/acme/gdal", At: ago(1.1)},
+			{Actor: "ana", Verb: "moved", Object: "acme/pyproj 3.7.1 from rc to main", Href: "/acme/pyproj", At: ago(2.1)},
+			{Actor: "ben", Verb: "released", Object: "acme/rasterio 1.4.3", Href: "/acme/rasterio", At: ago(3.1)},
+		},
+		Notifications: []dashboard.Notification{
+			{Kind: "info", Icon: "users", Sentence: "You were added to the group geo of acme with Read-Write.", By: "ben", At: ago(0.1), Action: shared.Link{Text: "See what you can reach", Href: "/acme"}},
+			{Kind: "bad", Icon: "shield-alert", Sentence: "acme/gdal 3.9.2 ships libtiff with CVE-2023-52356 (7.5).", At: ago(1.2), Action: shared.Link{Text: "3 files, fix in 3.10.3", Href: "/acme/gdal"}},
+			{Kind: "warn", Icon: "key-round", Sentence: "Token ci-upload ends in 6 days.", At: ago(1.3), Action: shared.Link{Text: "Renew it", Href: "/settings/tokens"}},
+		},
+		NotifyURL:     "/notifications",
+		Plan:          &dashboard.Plan{Name: "free", ChangeURL: "/settings/billing", Uses: []shared.Use{{Label: "Storage", Words: "1.24 of 3 GB", Part: 41}, {Label: "Private packages", Words: "1 of 0", Part: 100, Note: "You have one private package from an earlier plan. It stays; a further one needs another plan."}}},
+		Organizations: []dashboard.Organization{{Owner: shared.Owner{Name: "acme", Organization: true, Role: "administrator"}, SettingsURL: "/organization/acme/settings/profile"}, {Owner: shared.Owner{Name: "bio", Organization: true, Role: "member"}}},
+	}
+	fresh := f.newcomer("Dashboard", "/dashboard")
+	fresh.Current = "dashboard"
+	fresh.Notices = []shared.Notice{{Kind: "ok", Title: "Your account is made.", Text: "You are signed in as nia."}}
+	start := dashboard.Page{Page: fresh, VerifyEmail: "nia@uni.example", Steps: []dashboard.Step{
+		{Title: "Tell anaconda-client about this server", Code: shared.Code{Lines: []string{"anaconda config --set url https://conda.acme.example/api"}, Prompt: true}},
+		{Title: "Log in", Code: shared.Code{Lines: []string{"anaconda login --username nia"}, Prompt: true}},
+		{Title: "Upload", Text: "The file that conda-build or rattler-build has made.", Code: shared.Code{Lines: []string{"anaconda upload mypackage-1.0-0.conda"}, Prompt: true}},
+	}}
+	none := full
+	none.Filter, none.Mine.Table.Rows, none.Shared.Table.Rows = "zzz", nil, none.Shared.Table.Rows
+	none.Activity, none.Notifications, none.Plan = nil, nil, nil
+	return []Case{
+		{"dashboard-full", dashboard.View(full)},
+		{"dashboard-new", dashboard.View(start)},
+		{"dashboard-none", dashboard.View(none)},
+	}
+}
