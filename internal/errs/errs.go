@@ -150,3 +150,12 @@ func Field(err error) string {
 	}
 	return ""
 }
+
+// Cause gives what stands behind the sentence of err, for a log or an operator,
+// or nil.
+func Cause(err error) error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Cause
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package index
+
+import (
+	"context"
+	"encoding/xml"
+	"net/url"
+	"slices"
+	"time"
+
+	"terrarium/internal/registry"
+	"terrarium/internal/sqldb"
+)
+
+// feedLength is the number of files that the feed tells of.
+const feedLength = 100
+
+// Feed gives rss.xml (RSS 2.0): the newest files of the channel that the
+// caller may see.
+func (x *Index) Feed(ctx context.Context, open registry.Opened) (*Document, error) {
+	st, _, err := x.stateFor(ctx, open)
+	if err != nil {
+		return nil, err
+	}
+	return st.whole.get("feed."+open.ViewKey, func() (*Document, error) { return x.feed(ctx, open, st) })
+}
+
+type rssItem struct {
+	Title string  `xml:"title"`
+	Link  string  `xml:"link"`
+	GUID  rssGUID `xml:"guid"`
+	Date  string  `xml:"pubDate"`
+	Text  string  `xml:"description"`
+}
+
+type rssGUID struct {
+	Permanent bool   `xml:"isPermaLink,attr"`
+	ID        string `xml:",chardata"`
+}
+
+type rssChannel struct {
+	Title string    `xml:"title"`
+	Link  string    `xml:"link"`
+	Text  string    `xml:"description"`
+	Date  string    `xml:"lastBuildDate"`
+	Items []rssItem `xml:"item"`
+}
+
+type rss struct {
+	XMLName xml.Name   `xml:"rss"`
+	Version string     `xml:"version,attr"`
+	Channel rssChannel `xml:"channel"`
+}
+
+func (x *Index) feed(ctx context.Context, open registry.Opened, st *state) (*Document, error) {
+	owner, channel := open.Channel.OwnerName, open.Channel.Name
+	doc := rss{Version: "2.0", Channel: rssChannel{
+		Title: owner + "/" + channel, Link: x.opt.URL + "/" + owner + "/-/channels/" + (&url.URL{Path: channel}).EscapedPath(),
+		Text: "New packages in " + owner + "/" + channel, Date: st.modified(open).Format(time.RFC1123Z),
+	}}
+	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
+		var id, subdir, name, fileName, version, summary string
+		var at time.Time
+		if err := r.Scan(&id, &subdir, &name, &fileName, &version, &at, &summary); err != nil {
+			return err
+		}
+		if _, hidden := slices.BinarySearch(open.Hidden, name); hidden || len(doc.Channel.Items) >= feedLength {
+			return nil
+		}
+		doc.Channel.Items = append(doc.Channel.Items, rssItem{
+			Title: name + " " + version + " (" + subdir + ")", Text: summary, Date: at.Format(time.RFC1123Z), GUID: rssGUID{ID: id},
+			Link: x.opt.URL + "/" + url.PathEscape(owner) + "/" + url.PathEscape(name) + "/files/" + url.PathEscape(subdir) + "/" + url.PathEscape(fileName),
+		})
+		return nil
+	}, `
+		SELECT f.id, r.subdir, r.name, r.file_name, r.version, f.uploaded_at, p.summary
+		FROM records r JOIN files f ON f.id = r.file_id JOIN packages p ON p.id = f.package_id
+		WHERE r.channel_id = $1 AND r.added <= $2 AND (r.removed IS NULL OR r.removed > $2)
+		ORDER BY f.uploaded_at DESC, f.id DESC LIMIT $3`, open.Channel.ID, st.generation, feedLength+10*len(open.Hidden)+1000)
+	if err != nil {
+		return nil, err
+	}
+	b, err := xml.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	d := &Document{ETag: st.etag(open, "feed"), Modified: st.modified(open)}
+	return d.bytes("application/rss+xml", append([]byte(xml.Header), b...)), nil
+}
+
+// modified is the time of the newest change of any subdir.
+func (st *state) modified(open registry.Opened) time.Time {
+	t := open.Channel.CreatedAt
+	for _, s := range st.subdirs {
+		if s.modified.After(t) {
+			t = s.modified
+		}
+	}
+	return t
+}

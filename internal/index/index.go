@@ -1,0 +1,155 @@
+// Package index derives every form of a channel's metadata from its records
+// and keeps them true: repodata.json, its zst, shards and their index,
+// current_repodata, run_exports, channeldata, the feed.
+//
+// The rows of package registry are the truth. Held in memory is, for each
+// channel, one immutable state behind an atomic pointer: for each subdir a
+// snapshot of its names, shards and pieces at one generation. A change costs
+// what changed: the shards of the changed names and the pieces that hold them
+// are made anew from rows, everything else is shared with the state before.
+//
+// A request asks the database which generation is current and brings the state
+// up to it before it is answered; so replicas agree, and what one answered the
+// others list on their next request. Nothing here is kept on disk but the names
+// of shards that an index has shown: the rest is made from rows again.
+//
+// What a caller may not see is left out by names (registry.Opened.Hidden): a
+// view shares everything with the snapshot but the pieces that lose a name.
+//
+// Who may read a channel is decided by registry; headers and addresses belong
+// to condahttp.
+package index
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"terrarium/internal/registry"
+	"terrarium/internal/sqldb"
+)
+
+// Options of an Index.
+type Options struct {
+	URL string           // public address, for the feed
+	Now func() time.Time // nil = time.Now
+	Log *slog.Logger     // nil = nowhere
+	// Keep is how long a shard stays answered for after another took its
+	// place; 0 = 7 days (CEP 16).
+	Keep time.Duration
+}
+
+// Index makes and holds the metadata of channels. It is safe for concurrent use.
+type Index struct {
+	db  *sqldb.DB
+	reg *registry.Registry
+	opt Options
+
+	mu       sync.Mutex
+	channels map[string]*channel // by id
+
+	past pastStates
+}
+
+// New makes an Index over the records that reg writes into db.
+func New(db *sqldb.DB, reg *registry.Registry, opt Options) *Index {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if opt.Keep == 0 {
+		opt.Keep = 7 * 24 * time.Hour
+	}
+	return &Index{db: db, reg: reg, opt: opt, channels: map[string]*channel{}}
+}
+
+// channel is what is held of one channel.
+type channel struct {
+	id      string
+	shards  shardMemory
+	build   sync.Mutex // held while a state is made
+	current atomic.Pointer[state]
+}
+
+// state is a channel at one generation. It never changes once it is published.
+type state struct {
+	generation int64
+	subdirs    map[string]*snapshot
+	whole      wholeDocuments
+}
+
+func (x *Index) channel(id string) *channel {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	ch := x.channels[id]
+	if ch == nil {
+		ch = &channel{id: id}
+		x.channels[id] = ch
+	}
+	return ch
+}
+
+// Publish brings the channels that a committed batch changed up to it, so that
+// the caller of the batch can be answered. A channel that nobody has asked for
+// yet is left to its first reader.
+func (x *Index) Publish(ctx context.Context, changed []registry.Changed) error {
+	for _, c := range changed {
+		ch := x.channel(c.ChannelID)
+		if ch.current.Load() == nil {
+			continue
+		}
+		if _, err := x.upTo(ctx, ch, c.Generation); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Warm loads every channel that has records, so that the first requests after
+// a start need not wait. It stops at the first error.
+func (x *Index) Warm(ctx context.Context) error {
+	type head struct {
+		id         string
+		generation int64
+	}
+	heads, err := sqldb.All(ctx, x.db, func(r *sqldb.Rows, h *head) error { return r.Scan(&h.id, &h.generation) },
+		`SELECT id, generation FROM channels WHERE generation > 0 ORDER BY id`)
+	if err != nil {
+		return err
+	}
+	for _, h := range heads {
+		if _, err := x.upTo(ctx, x.channel(h.id), h.generation); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// upTo gives a state of the channel at the generation or a later one.
+func (x *Index) upTo(ctx context.Context, ch *channel, generation int64) (*state, error) {
+	if s := ch.current.Load(); s != nil && s.generation >= generation {
+		return s, nil
+	}
+	ch.build.Lock()
+	defer ch.build.Unlock()
+	cur := ch.current.Load()
+	if cur != nil && cur.generation >= generation {
+		return cur, nil
+	}
+	var next *state
+	var err error
+	if cur == nil {
+		next, err = x.load(ctx, ch, generation, true)
+	} else {
+		next, err = x.advance(ctx, ch, cur, generation)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ch.current.Store(next)
+	return next, nil
+}

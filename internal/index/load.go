@@ -1,0 +1,228 @@
+package index
+
+import (
+	"context"
+	"time"
+
+	"terrarium/internal/repodata"
+	"terrarium/internal/sqldb"
+)
+
+// head is the last generation that changed a subdir.
+type head struct {
+	subdir     string
+	generation int64
+	at         time.Time
+}
+
+// heads gives, for each subdir of a channel, its last generation that is not
+// above the given one and is above since.
+func (x *Index) heads(ctx context.Context, channel string, since, generation int64) ([]head, error) {
+	return sqldb.All(ctx, x.db, func(r *sqldb.Rows, h *head) error { return r.Scan(&h.subdir, &h.generation, &h.at) }, `
+		SELECT g.subdir, g.number, g.at FROM generations g
+		WHERE g.channel_id = $1 AND g.number = (
+			SELECT max(n.number) FROM generations n
+			WHERE n.channel_id = $1 AND n.subdir = g.subdir AND n.number <= $3)
+		  AND g.number > $2
+		ORDER BY g.subdir`, channel, since, generation)
+}
+
+// load makes the state of a channel at a generation from all its rows. A
+// current state remembers its shards; one of the past is asked for by its own
+// address and finds them in itself.
+func (x *Index) load(ctx context.Context, ch *channel, generation int64, current bool) (*state, error) {
+	heads, err := x.heads(ctx, ch.id, 0, generation)
+	if err != nil {
+		return nil, err
+	}
+	st := &state{generation: generation, subdirs: make(map[string]*snapshot, len(heads))}
+	for _, h := range heads {
+		s, err := x.scan(ctx, ch.id, h, generation)
+		if err != nil {
+			return nil, err
+		}
+		if current {
+			if err := x.remember(ctx, ch, h.subdir, generation, s.entries); err != nil {
+				return nil, err
+			}
+		}
+		st.subdirs[h.subdir] = s
+	}
+	return st, nil
+}
+
+// scan makes one snapshot in one pass over the rows, holding the text of one
+// segment of names at a time.
+func (x *Index) scan(ctx context.Context, channel string, h head, generation int64) (*snapshot, error) {
+	s := &snapshot{channel: channel, subdir: h.subdir, generation: h.generation, modified: h.at}
+	var segment [groups]segmentBuffer
+	var name string
+	var rows []row
+	finish := func() error { // of one name
+		e := makeEntry(name, rows)
+		if e == nil {
+			return nil
+		}
+		s.entries = append(s.entries, e)
+		for g := range segment {
+			if e.sizes[g] == 0 {
+				continue
+			}
+			if repodata.Segment(name) {
+				if err := segment[g].flush(s, g); err != nil {
+					return err
+				}
+			}
+			segment[g].add(e, rows, g)
+		}
+		return nil
+	}
+	err := x.each(ctx, channel, h.subdir, generation, "", "", func(r row) error {
+		if r.name != name {
+			if err := finish(); err != nil {
+				return err
+			}
+			name, rows = r.name, nil
+		}
+		rows = append(rows, r)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := finish(); err != nil {
+		return nil, err
+	}
+	for g := range segment {
+		if err := segment[g].flush(s, g); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// segmentBuffer holds the rows of the names since the last segment start.
+type segmentBuffer struct {
+	entries []*entry
+	rows    map[string][]row
+}
+
+func (b *segmentBuffer) add(e *entry, rows []row, group int) {
+	if b.rows == nil {
+		b.rows = map[string][]row{}
+	}
+	b.entries = append(b.entries, e)
+	for _, r := range rows {
+		if groupOf(r.fileName) == group {
+			b.rows[e.name] = append(b.rows[e.name], r)
+		}
+	}
+}
+
+// flush makes the runs of the segment. Segments do not influence each other
+// (repodata.Segment), so laying them one by one equals laying them all.
+func (b *segmentBuffer) flush(s *snapshot, group int) error {
+	if len(b.entries) == 0 {
+		return nil
+	}
+	runs, err := layRuns(b.entries, group, nil, func(string) bool { return true }, func(names []string) ([]repodata.Piece, error) {
+		var rows []row
+		for _, n := range names {
+			rows = append(rows, b.rows[n]...)
+		}
+		return makePieces(rows, len(names) == 1)
+	})
+	if err != nil {
+		return err
+	}
+	s.runs[group] = append(s.runs[group], runs...)
+	*b = segmentBuffer{}
+	return nil
+}
+
+// advance brings a state to a later generation by what the log says changed.
+func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation int64) (*state, error) {
+	heads, err := x.heads(ctx, ch.id, cur.generation, generation)
+	if err != nil {
+		return nil, err
+	}
+	next := &state{generation: generation, subdirs: make(map[string]*snapshot, len(cur.subdirs)+len(heads))}
+	for k, v := range cur.subdirs {
+		next.subdirs[k] = v
+	}
+	for _, h := range heads {
+		names, err := sqldb.All(ctx, x.db, sqldb.Scalar[string], `
+			SELECT DISTINCT name FROM generation_names
+			WHERE channel_id = $1 AND number > $2 AND number <= $3 AND subdir = $4
+			ORDER BY name`, ch.id, cur.generation, generation, h.subdir)
+		if err != nil {
+			return nil, err
+		}
+		old := cur.subdirs[h.subdir]
+		var s *snapshot
+		if old == nil || len(names) > 100 && len(names) > len(old.entries)/4 {
+			s, err = x.scan(ctx, ch.id, h, generation) // most of it is new: one pass is cheaper
+			if err == nil {
+				err = x.remember(ctx, ch, h.subdir, generation, s.entries)
+			}
+		} else {
+			s, err = x.update(ctx, ch, old, h, generation, names)
+		}
+		if err != nil {
+			return nil, err
+		}
+		next.subdirs[h.subdir] = s
+	}
+	return next, nil
+}
+
+// update makes the next snapshot of a subdir from the one before and the rows
+// of the names that changed.
+func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, generation int64, names []string) (*snapshot, error) {
+	changed := make(map[string]*entry, len(names))
+	fresh := make([]*entry, 0, len(names))
+	for _, n := range names {
+		var rows []row
+		if err := x.each(ctx, ch.id, h.subdir, generation, n, n, func(r row) error {
+			rows = append(rows, r)
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		changed[n] = makeEntry(n, rows)
+		if changed[n] != nil {
+			fresh = append(fresh, changed[n])
+		}
+	}
+	if err := x.remember(ctx, ch, h.subdir, generation, fresh); err != nil {
+		return nil, err
+	}
+	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed)}
+	isChanged := func(n string) bool { _, ok := changed[n]; return ok }
+	for g := range s.runs {
+		runs, err := layRuns(s.entries, g, old.runs[g], isChanged, x.piecesOf(ctx, ch.id, h.subdir, generation, g, nil))
+		if err != nil {
+			return nil, err
+		}
+		s.runs[g] = runs
+	}
+	return s, nil
+}
+
+// piecesOf gives a maker of pieces from rows: those of the given names, which
+// are neighbours but for the hidden ones between them.
+func (x *Index) piecesOf(ctx context.Context, channel, subdir string, generation int64, group int, hidden map[string]bool) func([]string) ([]repodata.Piece, error) {
+	return func(names []string) ([]repodata.Piece, error) {
+		var rows []row
+		err := x.each(ctx, channel, subdir, generation, names[0], names[len(names)-1], func(r row) error {
+			if groupOf(r.fileName) == group && !hidden[r.name] {
+				rows = append(rows, r)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		return makePieces(rows, len(names) == 1)
+	}
+}

@@ -1,0 +1,167 @@
+package index
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"terrarium/internal/repodata"
+)
+
+// The two groups of a repodata document.
+const (
+	groupTarBz2 = iota
+	groupConda
+	groups
+)
+
+func groupOf(fileName string) int {
+	if strings.HasSuffix(fileName, ".conda") {
+		return groupConda
+	}
+	return groupTarBz2
+}
+
+// snapshot is one subdir of a channel at one generation, for callers who see
+// the same. All but the lazily made documents is immutable.
+type snapshot struct {
+	channel    string // id
+	subdir     string
+	generation int64     // the last one that changed this subdir
+	modified   time.Time // when that was
+	viewKey    string    // "" or a hash of what is hidden
+
+	entries []*entry // sorted by name
+	runs    [groups][]*run
+
+	mu    sync.Mutex
+	forms map[Form]*Document
+	views map[string]*snapshot
+
+	hashes sync.Once
+	byHash map[hashKey]*shard
+}
+
+// shard finds a shard by its hash; a nil snapshot has none.
+func (s *snapshot) shard(hash hashKey) (*shard, bool) {
+	if s == nil {
+		return nil, false
+	}
+	s.hashes.Do(func() {
+		s.byHash = make(map[hashKey]*shard, len(s.entries))
+		for _, e := range s.entries {
+			s.byHash[e.shard.hash] = e.shard
+		}
+	})
+	sh, ok := s.byHash[hash]
+	return sh, ok
+}
+
+// entry is one package name.
+type entry struct {
+	name  string
+	sizes [groups]int // bytes of JSON text of its records
+	shard *shard
+}
+
+// shard is one encoded shard.
+type shard struct {
+	name string
+	hash [32]byte
+	data []byte
+}
+
+// run is a stretch of neighbouring names of one group with the pieces that
+// hold their text: one piece, or several for a single large name.
+type run struct {
+	first, last string
+	names       int
+	pieces      []repodata.Piece
+}
+
+// find gives the place of a name and whether it is there.
+func find(entries []*entry, name string) (int, bool) {
+	return slices.BinarySearchFunc(entries, name, func(e *entry, n string) int { return strings.Compare(e.name, n) })
+}
+
+func (s *snapshot) has(name string) bool {
+	_, ok := find(s.entries, name)
+	return ok
+}
+
+// pieces gives the pieces of a group in order.
+func (s *snapshot) pieces(group int) []repodata.Piece {
+	out := make([]repodata.Piece, 0, len(s.runs[group]))
+	for _, r := range s.runs[group] {
+		out = append(out, r.pieces...)
+	}
+	return out
+}
+
+// merge gives the sorted list in which the entries of changed stand in place of
+// those of their names; a nil entry takes its name away.
+func merge(entries []*entry, changed map[string]*entry) []*entry {
+	names := make([]string, 0, len(changed))
+	for n := range changed {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	out := make([]*entry, 0, len(entries)+len(changed))
+	rest := entries
+	for _, n := range names {
+		i, ok := find(rest, n)
+		out = append(out, rest[:i]...)
+		if ok {
+			i++
+		}
+		rest = rest[i:]
+		if e := changed[n]; e != nil {
+			out = append(out, e)
+		}
+	}
+	return append(out, rest...)
+}
+
+// layRuns cuts the names of a group into runs. Runs of prev that hold the same
+// names, none of them changed, are shared; make gives the pieces of the others.
+// Where runs begin depends on the sorted names and sizes alone, so replicas
+// agree, whatever their history.
+func layRuns(entries []*entry, group int, prev []*run, changed func(name string) bool, make func(names []string) ([]repodata.Piece, error)) ([]*run, error) {
+	list := sizes(entries, group)
+	var out []*run
+	for _, rg := range repodata.Chunk(list) {
+		names := list[rg.From:rg.To]
+		first, last := names[0].Name, names[len(names)-1].Name
+		for len(prev) > 0 && prev[0].first < first {
+			prev = prev[1:]
+		}
+		if len(prev) > 0 && prev[0].first == first && prev[0].last == last && prev[0].names == len(names) && !slices.ContainsFunc(names, func(n repodata.NameSize) bool { return changed(n.Name) }) {
+			out = append(out, prev[0])
+			continue
+		}
+		plain := slices.Collect(func(yield func(string) bool) {
+			for _, n := range names {
+				if !yield(n.Name) {
+					return
+				}
+			}
+		})
+		pieces, err := make(plain)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, &run{first: first, last: last, names: len(names), pieces: pieces})
+	}
+	return out, nil
+}
+
+func sizes(entries []*entry, group int) []repodata.NameSize {
+	out := make([]repodata.NameSize, 0, len(entries))
+	for _, e := range entries {
+		if e.sizes[group] > 0 {
+			out = append(out, repodata.NameSize{Name: e.name, Size: e.sizes[group]})
+		}
+	}
+	return out
+}

@@ -1,0 +1,182 @@
+package index
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"strconv"
+	"time"
+
+	"terrarium/internal/errs"
+	"terrarium/internal/registry"
+	"terrarium/internal/repodata"
+)
+
+// Form is one of the documents of a subdir.
+type Form string
+
+// The forms of a subdir's index.
+const (
+	RepodataJSON   Form = "json"
+	RepodataZstd   Form = "zst"
+	ShardIndex     Form = "shards"
+	CurrentJSON    Form = "current"
+	CurrentZstd    Form = "current-zst"
+	RunExportsJSON Form = "run-exports"
+	RunExportsZstd Form = "run-exports-zst"
+)
+
+// Document is one form, ready to be sent.
+type Document struct {
+	ETag        string // strong, quoted; equal on every replica, differs between forms
+	Modified    time.Time
+	ContentType string
+	Size        int64 // bytes
+	Open        func() io.ReadSeeker
+	Stale       bool // made from the last known state while the database is away
+}
+
+// View is a subdir as one caller sees it.
+type View struct {
+	x     *Index
+	snap  *snapshot
+	stale bool
+}
+
+// Generation is the last generation that changed the subdir.
+func (v *View) Generation() int64 { return v.snap.generation }
+
+// Modified is when that was.
+func (v *View) Modified() time.Time { return v.snap.modified }
+
+// Names gives the number of package names that the caller sees.
+func (v *View) Names() int { return len(v.snap.entries) }
+
+// View gives the subdir at the channel's current generation. noarch is always
+// there, empty if need be; another subdir is errs.NotFound until it has had a
+// file.
+func (x *Index) View(ctx context.Context, open registry.Opened, subdir string) (*View, error) {
+	st, stale, err := x.stateFor(ctx, open)
+	if err != nil {
+		return nil, err
+	}
+	return x.viewOf(ctx, open, st, subdir, stale)
+}
+
+// stateFor gives the state that the channel serves now: the current one, or the
+// frozen one. While the database is away it is the last one known, and stale.
+func (x *Index) stateFor(ctx context.Context, open registry.Opened) (st *state, stale bool, err error) {
+	if g := open.Channel.FrozenAt; g != nil {
+		st, err := x.pastState(ctx, open.Channel.ID, *g)
+		return st, false, err
+	}
+	ch := x.channel(open.Channel.ID)
+	generation, err := x.reg.Generation(ctx, ch.id)
+	if err == nil {
+		st, err = x.upTo(ctx, ch, generation)
+	}
+	if errs.Is(err, errs.Unavailable) {
+		if known := ch.current.Load(); known != nil {
+			return known, true, nil
+		}
+	}
+	return st, false, err
+}
+
+func (x *Index) viewOf(ctx context.Context, open registry.Opened, st *state, subdir string, stale bool) (*View, error) {
+	s := st.subdirs[subdir]
+	if s == nil {
+		if subdir != "noarch" {
+			return nil, errs.New(errs.NotFound, "%s/%s has nothing for %s.", open.Channel.OwnerName, open.Channel.Name, subdir)
+		}
+		s = &snapshot{channel: open.Channel.ID, subdir: subdir, modified: open.Channel.CreatedAt}
+	}
+	s, err := x.without(ctx, s, open.Hidden)
+	if err != nil {
+		return nil, err
+	}
+	return &View{x: x, snap: s, stale: stale}, nil
+}
+
+// Subdirs gives the names of the subdirs that the channel has, sorted, noarch
+// always among them.
+func (x *Index) Subdirs(ctx context.Context, open registry.Opened) ([]string, error) {
+	st, _, err := x.stateFor(ctx, open)
+	if err != nil {
+		return nil, err
+	}
+	return st.names(), nil
+}
+
+// without gives the snapshot less the hidden names. What it makes is kept with
+// the snapshot, for all who see the same.
+func (x *Index) without(ctx context.Context, s *snapshot, hidden []string) (*snapshot, error) {
+	gone := map[string]bool{}
+	sum := sha256.New()
+	for _, n := range hidden {
+		if s.has(n) {
+			gone[n] = true
+			_, _ = io.WriteString(sum, n+"\n") // a hash never fails
+		}
+	}
+	if len(gone) == 0 {
+		return s, nil
+	}
+	key := hex.EncodeToString(sum.Sum(nil)[:8])
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v := s.views[key]; v != nil {
+		return v, nil
+	}
+	v := &snapshot{channel: s.channel, subdir: s.subdir, generation: s.generation, modified: s.modified, viewKey: key}
+	for _, e := range s.entries {
+		if !gone[e.name] {
+			v.entries = append(v.entries, e)
+		}
+	}
+	for g := range v.runs {
+		runs, err := layRuns(v.entries, g, s.runs[g], func(string) bool { return false }, x.piecesOf(ctx, s.channel, s.subdir, s.generation, g, gone))
+		if err != nil {
+			return nil, err
+		}
+		v.runs[g] = runs
+	}
+	if s.views == nil {
+		s.views = map[string]*snapshot{}
+	}
+	s.views[key] = v
+	return v, nil
+}
+
+// etag names the bytes of a form: the channel by its id, which is never used
+// again, the subdir's generation, what is hidden, the form, and the number of
+// the encoder that would make the same records into other bytes.
+func (s *snapshot) etag(form Form) string {
+	return `"` + s.channel + "." + s.subdir + "." + strconv.FormatInt(s.generation, 10) + "." + s.viewKey + "." + string(form) + "." + strconv.Itoa(repodata.Revision) + `"`
+}
+
+// Document gives a form of the view. It is made when first asked for and kept
+// as long as the generation is the current one.
+func (v *View) Document(ctx context.Context, form Form) (*Document, error) {
+	s := v.snap
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.forms[form]
+	if d == nil {
+		var err error
+		if d, err = v.x.make(ctx, s, form); err != nil {
+			return nil, err
+		}
+		if s.forms == nil {
+			s.forms = map[Form]*Document{}
+		}
+		s.forms[form] = d
+	}
+	if v.stale {
+		stale := *d
+		stale.Stale = true
+		return &stale, nil
+	}
+	return d, nil
+}
