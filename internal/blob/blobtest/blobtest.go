@@ -136,7 +136,8 @@ func readsAtPlaces(t *testing.T, s *blob.Store) {
 	if r.Size() != int64(len(content)) {
 		t.Errorf("size %d, want %d", r.Size(), len(content))
 	}
-	if err := iotest.TestReader(io.NewSectionReader(r, 0, r.Size()), content); err != nil {
+	// Of these few bytes iotest reads each one alone, which may be a request.
+	if err := iotest.TestReader(io.NewSectionReader(r, 1000, 50), content[1000:1050]); err != nil {
 		t.Errorf("through ReadAt: %v", err)
 	}
 	for _, at := range []int64{299_999, 0, 150_000, 300_000, 7} {
