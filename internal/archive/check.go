@@ -189,7 +189,8 @@ func (c *payload) member(h *tar.Header, name string) error {
 
 // symlink refuses a target outside the prefix. The folders above a link are no
 // links themselves, so leading dots mean what they say; dots after a name would
-// depend on what that name is, and are refused.
+// depend on what that name is, and are refused. An empty target, found in real
+// packages, leads nowhere.
 func (c *payload) symlink(name, target string) error {
 	p := c.p
 	if len(target) > p.lim.NameLength {
@@ -208,7 +209,7 @@ func (c *payload) symlink(name, target string) error {
 			named = true
 		}
 	}
-	if target == "" || target[0] == '/' || target[0] == '\\' || len(target) > 1 && target[1] == ':' {
+	if strings.HasPrefix(target, "/") || strings.HasPrefix(target, `\`) || len(target) > 1 && target[1] == ':' {
 		return p.invalid("the link %s leads to %s, which is not a relative path.", clip(name), clip(target))
 	}
 	if rest := path.Join(path.Dir(name), target); strings.EqualFold(rest, infoDir) || strings.EqualFold(rest, condaMetaDir) {

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"encoding/json/jsontext"
 	"path"
 	"slices"
@@ -90,6 +91,9 @@ type collector struct {
 
 	files, hasPrefix, noLink []byte // the lists of very old packages
 	pathsFound               bool
+
+	prefix string // the placeholder of the last path
+	full   bool   // no more paths fit
 }
 
 // newCollector makes an empty collector.
@@ -163,7 +167,15 @@ func (c *collector) required(m member) ([]byte, error) {
 	if m.size > c.p.lim.IndexSize {
 		return nil, c.p.tooLarge("%s has %d bytes; the limit is %d.", m.name, m.size, c.p.lim.IndexSize)
 	}
-	return m.read()
+	b, err := m.read()
+	if err != nil {
+		return nil, err
+	}
+	// Every value but the first of a list or object has a comma before it.
+	if bytes.Count(b, []byte(",")) > c.p.lim.IndexValues {
+		return nil, c.p.tooLarge("%s has more than %d values, which is the limit.", m.name, c.p.lim.IndexValues)
+	}
+	return b, nil
 }
 
 // betterREADME reports whether name is a README that goes before the one found

@@ -15,6 +15,11 @@ type Limits struct {
 	// info/about.json may hold, each.
 	IndexSize int64
 
+	// IndexValues is the most values, such as dependencies, in
+	// info/index.json and info/run_exports.json, each: parsed ones take many
+	// times the bytes of the text.
+	IndexValues int
+
 	// Members is the most files and folders that info/ may hold.
 	Members int
 
@@ -67,20 +72,21 @@ type Limits struct {
 // than 20 MB whatever it is given, so that twenty at once fit into 512 MB.
 func DefaultLimits() Limits {
 	return Limits{
-		InfoSize:   64 << 20,
-		MemberSize: 32 << 20,
-		IndexSize:  1 << 20,
-		Members:    10_000,
-		Files:      500_000,
-		Payload:    32 << 30,
-		Ratio:      500,
-		Window:     128 << 20,
-		Memory:     8 << 20,
-		Keep:       6 << 20,
-		Depth:      64,
-		NameLength: 1024,
-		BZ2Scan:    256 << 20,
-		BZ2Tail:    4 << 20,
+		InfoSize:    64 << 20,
+		MemberSize:  32 << 20,
+		IndexSize:   1 << 20,
+		IndexValues: 20_000,
+		Members:     10_000,
+		Files:       500_000,
+		Payload:     32 << 30,
+		Ratio:       500,
+		Window:      128 << 20,
+		Memory:      8 << 20,
+		Keep:        4 << 20,
+		Depth:       64,
+		NameLength:  1024,
+		BZ2Scan:     256 << 20,
+		BZ2Tail:     4 << 20,
 	}
 }
 
@@ -94,6 +100,7 @@ func (l Limits) orDefaults() Limits {
 	l.InfoSize = cmp.Or(l.InfoSize, d.InfoSize)
 	l.MemberSize = cmp.Or(l.MemberSize, d.MemberSize)
 	l.IndexSize = cmp.Or(l.IndexSize, d.IndexSize)
+	l.IndexValues = cmp.Or(l.IndexValues, d.IndexValues)
 	l.Members = cmp.Or(l.Members, d.Members)
 	l.Files = cmp.Or(l.Files, d.Files)
 	l.Payload = cmp.Or(l.Payload, d.Payload)

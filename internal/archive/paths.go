@@ -2,11 +2,13 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -39,15 +41,34 @@ const (
 	maxOldLines = 20_000
 )
 
-// rawPath is an entry of paths.json.
+// rawPath is an entry of paths.json as written. One value is filled again and
+// again: a package may have a hundred thousand entries of which few are kept.
 type rawPath struct {
-	Path     string `json:"_path"`
-	Type     string `json:"path_type"`
-	SHA256   string `json:"sha256"`
-	Size     int64  `json:"size_in_bytes"`
-	Prefix   string `json:"prefix_placeholder"`
-	FileMode string `json:"file_mode"`
-	NoLink   bool   `json:"no_link"`
+	Path     jsontext.Value `json:"_path"`
+	Type     jsontext.Value `json:"path_type"`
+	SHA256   jsontext.Value `json:"sha256"`
+	Size     jsontext.Value `json:"size_in_bytes"`
+	Prefix   jsontext.Value `json:"prefix_placeholder"`
+	FileMode jsontext.Value `json:"file_mode"`
+	NoLink   jsontext.Value `json:"no_link"`
+	text     []byte
+}
+
+// reset empties the value and keeps its memory.
+func (r *rawPath) reset() {
+	for _, v := range []*jsontext.Value{&r.Path, &r.Type, &r.SHA256, &r.Size, &r.Prefix, &r.FileMode, &r.NoLink} {
+		*v = (*v)[:0]
+	}
+}
+
+// string gives the text of v, or nil where v is none, until the next call.
+func (r *rawPath) string(v jsontext.Value) []byte {
+	if v.Kind() != '"' {
+		return nil
+	}
+	// The decoder has checked it, so there is no error.
+	r.text, _ = jsontext.AppendUnquote(r.text[:0], v)
+	return r.text
 }
 
 // paths reads paths.json as a stream, because it may be larger than all that is
@@ -78,6 +99,7 @@ func (c *collector) paths(m member) error {
 	if errors.Is(err, errBadPath) || !c.p.lim.Lenient {
 		return c.p.invalid("info/paths.json cannot be read: %s.", strings.TrimPrefix(err.Error(), "jsontext: "))
 	}
+	c.pathsFound, c.full = false, false
 	c.info.Paths, c.info.PathList, c.info.PathCount, c.info.Flags = nil, nil, 0, Flags{}
 	c.omit(m.name)
 	return nil
@@ -111,12 +133,13 @@ func (c *collector) pathDocument(d *jsontext.Decoder) error {
 		if _, err := d.ReadToken(); err != nil {
 			return err
 		}
+		var raw rawPath
 		for d.PeekKind() == '{' {
-			var raw rawPath
+			raw.reset()
 			if err := json.UnmarshalDecode(d, &raw); err != nil {
 				return err
 			}
-			if err := c.path(Path(raw)); err != nil {
+			if err := c.rawPath(&raw); err != nil {
 				return err
 			}
 		}
@@ -133,38 +156,51 @@ func (c *collector) pathDocument(d *jsontext.Decoder) error {
 	return nil
 }
 
-// path takes one entry: flags always, the list while it fits.
+// rawPath takes one entry. Values of the wrong type count as absent: they are
+// for display, save the path itself.
+func (c *collector) rawPath(raw *rawPath) error {
+	// One statement each, because every text lies in the same buffer.
+	e := Path{NoLink: string(raw.NoLink) == "true"}
+	e.Path = string(raw.string(raw.Path))
+	e.Type = known(raw.string(raw.Type), "hardlink", "softlink", "directory")
+	e.FileMode = known(raw.string(raw.FileMode), "text", "binary")
+	e.Size, _ = strconv.ParseInt(string(raw.Size), 10, 64) // 0 if it is no number
+	// A placeholder is 255 characters long and mostly the same for all files.
+	if prefix := raw.string(raw.Prefix); string(prefix) == c.prefix {
+		e.Prefix = c.prefix
+	} else {
+		c.prefix = string(prefix)
+		e.Prefix = c.prefix
+		if !c.keep(int64(len(prefix))) {
+			c.full = true
+		}
+	}
+	if sum := raw.string(raw.SHA256); len(sum) == 64 && !c.full {
+		e.SHA256 = string(sum)
+	}
+	return c.path(e)
+}
+
+// path takes one entry: the flags always, the list while it fits.
 func (c *collector) path(e Path) error {
-	const perPath = 128 // bytes of a Path without its texts
+	const perPath = 192 // bytes of a Path without its texts, in a list that grows
 	if _, err := c.p.memberPath(e.Path, e.Type == "directory"); err != nil {
 		return errBadPath
 	}
 	c.info.Flags.add(e, c.p.name.Name)
 	c.info.PathCount++
-	// A placeholder is 255 characters long and the same for all files.
-	if n := len(c.info.PathList); n > 0 && c.info.PathList[n-1].Prefix == e.Prefix {
-		e.Prefix = c.info.PathList[n-1].Prefix
-	} else if len(e.Prefix) > maxPathText || !c.keep(int64(len(e.Prefix))) {
+	if c.full = c.full || !c.keep(perPath+int64(len(e.Path)+len(e.SHA256))); c.full {
 		return nil
 	}
-	if e.Type = known(e.Type, "hardlink", "softlink", "directory"); e.Type == "" {
-		e.Type = "hardlink"
-	}
-	e.FileMode = known(e.FileMode, "text", "binary")
-	if len(e.SHA256) != 64 {
-		e.SHA256 = ""
-	}
-	if len(c.info.PathList) < c.info.PathCount-1 || !c.keep(perPath+int64(len(e.Path)+len(e.SHA256))) {
-		return nil
-	}
+	e.Type = cmp.Or(e.Type, "hardlink")
 	c.info.PathList = append(c.info.PathList, e)
 	return nil
 }
 
 // known gives the constant that s equals, or "".
-func known(s string, all ...string) string {
+func known(s []byte, all ...string) string {
 	for _, k := range all {
-		if s == k {
+		if string(s) == k {
 			return k
 		}
 	}

@@ -77,7 +77,7 @@ type indexJSON struct {
 	Timestamp              int64                     `json:"timestamp,omitzero"`
 	TrackFeatures          string                    `json:"track_features,omitempty"`
 	Version                string                    `json:"version"`
-	Extra                  map[string]jsontext.Value `json:",inline"`
+	Extra                  map[string]jsontext.Value `json:",embed"`
 }
 
 // runExportsJSON is info/run_exports.json.

@@ -4,8 +4,13 @@
 package condatest
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/bzip2"
+	"errors"
+	"io"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"terrarium/internal/archive"
@@ -122,4 +127,32 @@ func noise(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(b) // it has no errors
 	return b
+}
+
+// LateInfo gives the package as a .tar.bz2 in which info/ comes behind the
+// files, as no builder writes it but the format allows.
+func LateInfo(t testing.TB, s Spec) []byte {
+	t.Helper()
+	s.Format = conda.FormatTarBz2
+	tr := tar.NewReader(bzip2.NewReader(bytes.NewReader(Make(t, s))))
+	var info, files []tarPart
+	for {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			return bz2(tarOf(append(files, info...)...))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(tr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		part := tarPart{h, string(content)}
+		if strings.HasPrefix(h.Name, "info/") {
+			info = append(info, part)
+		} else {
+			files = append(files, part)
+		}
+	}
 }
