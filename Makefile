@@ -27,7 +27,7 @@ GO_VERSION := $(shell awk '$$1 == "go" { print $$2 }' go.mod)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 PACKAGES := ./... ./.ci/judge
 # Build tags that add tests; each has a target below. The tag "crash" changes the program and is not among them.
-TAGS := clients,browser,bench
+TAGS := postgres,clients,browser,bench
 # Given to every `go test`; .ci/run sets -count=1.
 TESTFLAGS ?=
 
@@ -75,8 +75,8 @@ check: $(GOFUMPT) $(GOLANGCI) $(TEMPL) ## format, vet, lint, generated code, sha
 test: $(GOTESTSUM) ## every test that needs nothing but Go
 	$(call gotestsum,test) $(PACKAGES)
 
-test-postgres: $(GOTESTSUM) ## the same tests, on PostgreSQL too
-	test/with-postgres bash -c '$(call gotestsum,test-postgres) ./...'
+test-postgres: $(GOTESTSUM) ## the same tests on PostgreSQL too, and those that only it can have
+	test/with-postgres bash -c '$(call gotestsum,test-postgres) -tags postgres ./...'
 
 test-clients: export TERRARIUM_PYTHON := $(VENV)/bin/python
 test-clients: export TERRARIUM_BIN := $(CURDIR)/bin/terrarium
