@@ -1,5 +1,17 @@
 package registry
 
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"terrarium/internal/access"
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
+)
+
 // Query is a search over packages. Text is matched against name, summary and
 // keywords, without regard to case; every word must occur.
 type Query struct {
@@ -32,4 +44,208 @@ type Facets struct {
 type Facet struct {
 	Value string
 	Count int
+}
+
+// condition gathers the WHERE of a list and its arguments.
+type condition struct {
+	where []string
+	args  []any
+}
+
+// arg takes a value and gives its placeholder.
+func (c *condition) arg(v any) string {
+	c.args = append(c.args, v)
+	return "$" + strconv.Itoa(len(c.args))
+}
+
+func (c *condition) add(format string, values ...any) {
+	for i, v := range values {
+		values[i] = c.arg(v)
+	}
+	c.where = append(c.where, fmt.Sprintf(format, values...))
+}
+
+// text is the WHERE.
+func (c *condition) text() string { return " WHERE " + strings.Join(c.where, " AND ") }
+
+// readable begins the condition of every list of packages.
+func (r *Registry) readable(actor access.Actor) *condition {
+	c := &condition{where: []string{"p.deleted_at IS NULL", "o.deleted_at IS NULL"}}
+	c.where = append(c.where, access.ReadablePackages(actor, c.arg, r.db, "p"))
+	return c
+}
+
+// filter adds what lists and searches filter by.
+func (c *condition) filter(db *sqldb.DB, owner, kind, platform, license string) error {
+	if owner != "" {
+		c.add("o.name = %s", strings.ToLower(owner))
+	}
+	if kind != "" {
+		name, err := packageType(kind)
+		if err != nil {
+			return err
+		}
+		c.add("EXISTS (SELECT 1 FROM "+db.EachText("p.types")+" AS t WHERE t.value = %s)", name)
+	}
+	if platform != "" {
+		c.add("EXISTS (SELECT 1 FROM "+db.EachText("p.platforms")+" AS s WHERE s.value = %s)", platform)
+	}
+	if license != "" {
+		c.add("lower(p.license) = %s", strings.ToLower(license))
+	}
+	return nil
+}
+
+// likeEscape makes text match itself in LIKE … ESCAPE '\'.
+func likeEscape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s)
+}
+
+// orders are the columns by which packages can be sorted, all ending in the id so
+// that pages never lose or repeat a row. A page begins after the row that After
+// names, wherever that stands by now.
+func orders(sort string) (string, error) {
+	switch sort {
+	case "", "name":
+		return "p.name, o.name, p.id", nil
+	case "downloads":
+		return "p.downloads DESC, p.name, p.id", nil
+	case "modified":
+		return "p.modified_at DESC, p.id", nil
+	case "released":
+		return "p.released_at DESC NULLS LAST, p.id", nil
+	}
+	return "", errs.New(errs.Invalid, "Packages are sorted by name, downloads, modified or released, and not by %q.", clip(sort)).On("sort")
+}
+
+// page reads one page of an ordered list of packages. With After it numbers the
+// rows and begins behind the named one.
+func (r *Registry) page(ctx context.Context, c *condition, order, after string, limit int) ([]Package, string, error) {
+	args := slices.Clone(c.args)
+	query := packageColumns + packageFrom + c.text() + " ORDER BY " + order
+	if after != "" {
+		args = append(args, after)
+		ranked := "SELECT p.id, row_number() OVER (ORDER BY " + order + ") AS place" + packageFrom + c.text()
+		query = "WITH ranked AS (" + ranked + ") " + packageColumns + packageFrom + ` JOIN ranked ON ranked.id = p.id
+			WHERE ranked.place > (SELECT here.place FROM ranked AS here WHERE here.id = $` + strconv.Itoa(len(args)) + `) ORDER BY ranked.place`
+	}
+	args = append(args, limit+1)
+	list, err := sqldb.All(ctx, r.db, scanPackage, query+" LIMIT $"+strconv.Itoa(len(args)), args...)
+	if err != nil {
+		return nil, "", fmt.Errorf("list packages: %w", err)
+	}
+	next := ""
+	if len(list) > limit {
+		list = list[:limit]
+		next = list[limit-1].ID
+	}
+	return append([]Package{}, list...), next, nil
+}
+
+func (r *Registry) count(ctx context.Context, c *condition) (n int, err error) {
+	if err = r.db.Row(ctx, "SELECT count(*)"+packageFrom+c.text(), c.args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count packages: %w", err)
+	}
+	return n, nil
+}
+
+// Packages lists packages that the caller may read. A named owner that is not
+// there is errs.NotFound.
+func (r *Registry) Packages(ctx context.Context, actor access.Actor, f PackageFilter) (PackageList, error) {
+	if f.Owner != "" {
+		if _, err := loadOwner(ctx, r.db, f.Owner); err != nil {
+			return PackageList{}, err
+		}
+	}
+	c := r.readable(actor)
+	if err := c.filter(r.db, f.Owner, f.Type, f.Platform, ""); err != nil {
+		return PackageList{}, err
+	}
+	switch f.Access {
+	case "":
+	case "public":
+		c.add("NOT p.private")
+	case "private":
+		c.add("p.private")
+	default:
+		return PackageList{}, errs.New(errs.Invalid, "The access of packages is public or private, and not %q.", clip(f.Access)).On("access")
+	}
+	order, err := orders(f.Sort)
+	if err != nil {
+		return PackageList{}, err
+	}
+	var l PackageList
+	if l.Total, err = r.count(ctx, c); err != nil {
+		return PackageList{}, err
+	}
+	l.Packages, l.Next, err = r.page(ctx, c, order, f.After, bounded(f.Limit, 100))
+	return l, err
+}
+
+// bounded gives the size of a page.
+func bounded(limit, usual int) int {
+	if limit <= 0 {
+		return usual
+	}
+	return min(limit, 1000)
+}
+
+// Search finds packages that the caller may read: every word of the text must
+// occur. The name itself comes first, then names that begin with the text, names
+// that hold it, and the rest; within each the most downloaded.
+func (r *Registry) Search(ctx context.Context, actor access.Actor, q Query) (SearchResult, error) {
+	text := strings.ToLower(strings.TrimSpace(q.Text))
+	if len(text) > 256 {
+		return SearchResult{}, errs.New(errs.Invalid, "The text to search for has %d bytes; the limit is 256.", len(text)).On("q")
+	}
+	c := r.readable(actor)
+	for word := range strings.FieldsSeq(text) {
+		c.add(`p.search_text LIKE %s ESCAPE '\'`, "%"+likeEscape(word)+"%")
+	}
+	if err := c.filter(r.db, q.Owner, q.Type, q.Platform, q.License); err != nil {
+		return SearchResult{}, err
+	}
+	var result SearchResult
+	var err error
+	if result.Total, err = r.count(ctx, c); err != nil {
+		return SearchResult{}, err
+	}
+	if result.Facets, err = r.facets(ctx, c); err != nil {
+		return SearchResult{}, err
+	}
+	order := "p.downloads DESC, p.name, p.id"
+	switch {
+	case q.Sort != "":
+		if order, err = orders(q.Sort); err != nil {
+			return SearchResult{}, err
+		}
+	case text != "":
+		name := c.arg(text)
+		order = fmt.Sprintf(`CASE WHEN p.name = %s THEN 0 WHEN p.name LIKE %s ESCAPE '\' THEN 1 WHEN p.name LIKE %s ESCAPE '\' THEN 2 ELSE 3 END, %s`,
+			name, c.arg(likeEscape(text)+"%"), c.arg("%"+likeEscape(text)+"%"), order)
+	}
+	result.Hits, result.Next, err = r.page(ctx, c, order, q.After, bounded(q.Limit, 50))
+	return result, err
+}
+
+// maxFacet is how many values of a facet are counted out.
+const maxFacet = 20
+
+func (r *Registry) facets(ctx context.Context, c *condition) (f Facets, err error) {
+	for _, one := range []struct {
+		to    *[]Facet
+		value string
+		from  string
+	}{
+		{&f.Types, "v.value", " CROSS JOIN " + r.db.EachText("p.types") + " AS v"},
+		{&f.Platforms, "v.value", " CROSS JOIN " + r.db.EachText("p.platforms") + " AS v"},
+		{&f.Owners, "o.name", ""},
+	} {
+		*one.to, err = sqldb.All(ctx, r.db, func(rows *sqldb.Rows, f *Facet) error { return rows.Scan(&f.Value, &f.Count) },
+			"SELECT "+one.value+", count(*) AS n"+packageFrom+one.from+c.text()+" GROUP BY "+one.value+" ORDER BY n DESC, "+one.value+" LIMIT "+strconv.Itoa(maxFacet), c.args...)
+		if err != nil {
+			return Facets{}, fmt.Errorf("count what was found: %w", err)
+		}
+	}
+	return f, nil
 }

@@ -183,6 +183,7 @@ CREATE TABLE channels (
     source       TEXT NOT NULL DEFAULT '', -- where an imported or mirrored channel came from
     generation   BIGINT NOT NULL, -- the last one committed
     frozen_at    BIGINT, -- the generation that is served while frozen
+    importing_until TIMESTAMP, -- an import is loading records of the generation to come; it renews this
     created_at   TIMESTAMP NOT NULL,
     UNIQUE (owner_id, name)
 );
