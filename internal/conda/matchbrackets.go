@@ -29,11 +29,12 @@ func (p *matchSpecParser) brackets(s string) (rest string, pairs []bracketPair, 
 	if open < 0 {
 		return s, nil, nil
 	}
-	if strings.HasPrefix(s, "^") && strings.IndexByte(s, '$') > open {
+	if caret := strings.IndexByte(s[:open], '^'); caret == 0 || caret > 0 && s[caret-1] == ':' {
 		// The name is a regular expression, whose brackets are its own.
-		end := strings.IndexByte(s, '$')
-		rest, pairs, err = p.brackets(s[end:])
-		return s[:end] + rest, pairs, err
+		if end := strings.IndexByte(s, '$'); end > open {
+			rest, pairs, err = p.brackets(s[end:])
+			return s[:end] + rest, pairs, err
+		}
 	}
 	in := s[open+1:]
 	for {

@@ -68,7 +68,7 @@ func (p *matchSpecParser) parse() error {
 		rest, _, _ = strings.Cut(rest, " if ")
 	}
 	rest = strings.TrimSpace(rest)
-	if packageFile(rest) {
+	if packageFile(rest) && (strings.Contains(rest, "://") || !strings.ContainsAny(rest, " =<>!~")) {
 		return p.file(rest)
 	}
 
@@ -155,6 +155,10 @@ func (p *matchSpecParser) parse() error {
 
 // set reads the value of one field.
 func (p *matchSpecParser) set(key, value string) (err error) {
+	if strings.Contains(value, "#") || strings.Contains(value, "'") && strings.Contains(value, `"`) {
+		// Such a value could not be written down again.
+		return p.bad("its " + clip(key) + " holds a number sign or both kinds of quotation marks")
+	}
 	m := &p.spec
 	switch key {
 	case "version":
@@ -341,10 +345,14 @@ func dropLegacyParens(s string) string {
 
 // matchableName reports whether a spec may ask for a name: a glob, a regular
 // expression, or what CEP 26 lets be a name in any case, of a virtual package
-// too. Unlike a new name it may end with a separator.
+// too. Unlike a new name it may end with a separator. What ends like a package
+// file is none, since conda would look for that file.
 func matchableName(s string) bool {
 	if strings.HasPrefix(s, "^") && strings.HasSuffix(s, "$") {
 		return true
+	}
+	if packageFile(lower(s)) {
+		return false
 	}
 	glob := strings.Contains(s, "*")
 	rest := strings.TrimPrefix(s, "__") // of a virtual package

@@ -47,6 +47,8 @@ func TestMatchSpecText(t *testing.T) {
 		{"foo-1.0-py_0.tar.bz2", "foo==1.0=py_0[fn=foo-1.0-py_0.tar.bz2]"},
 		{"https://host/files/foo-1.0-py_0.conda", "*[url=https://host/files/foo-1.0-py_0.conda]"},
 		{"file:///srv/channel/noarch/foo-1.0-py_0.conda", "file:///srv/channel/noarch::foo==1.0=py_0"},
+		{"foo[version=1.0.conda]", "foo==1.0.conda"},
+		{"^fo[op]$[channel=conda-forge,license=mit]", "conda-forge::^fo[op]$[license=mit]"},
 		{"__glibc >=2.17", "__glibc[version='>=2.17']"},
 	} {
 		m, err := conda.ParseMatchSpec(row.in)
@@ -66,7 +68,7 @@ func TestMatchSpecRefuses(t *testing.T) {
 		"foo[version]", "foo[version=]", "foo[=1]", "foo[version=1", "foo[version='1]", "foo[version=1][build=2]", "foo[a b=c]",
 		"foo[version=1,version=2]", "foo[version='1'x]", "foo[build='a b']", "foo[build_number=x]", "foo[build_number='~=1']",
 		"foo[build_number=-1]", "foo[build='^(?!py)$']", "foo[version=>=1,<2]", "foo..bar", "fo/o", "fo\x00o", "foo\nbar", "é",
-		"foo[extras=[a,b]]", "foo[extras=A]", "a b::foo", "dir/foo-1.0-0.conda", "foo.conda", "https:///x/foo-1.0-0.conda",
+		"foo[extras=[a,b]]", "foo[extras=A]", "a b::foo", "dir/foo-1.0-0.conda", "foo.conda", "foo.conda=", "a#b@", "*.conda", "https:///x/foo-1.0-0.conda",
 		"foo[channel='https://[::1']", strings.Repeat("a", 5000),
 	} {
 		if m, err := conda.ParseMatchSpec(s); !errs.Is(err, errs.Invalid) {

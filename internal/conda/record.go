@@ -110,7 +110,7 @@ func (r Record) Validate() error {
 	dependencies := func(key string, specs []string) {
 		for _, s := range specs {
 			if _, err := ParseDependency(s); err != nil {
-				refuse("%q in %s cannot be read: %s", clip(s), key, errs.Message(err))
+				refuse("In %s: %s", key, errs.Message(err))
 			}
 		}
 	}

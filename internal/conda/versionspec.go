@@ -204,6 +204,9 @@ func (p *versionSpecParser) term(term string) (versionClause, string, error) {
 				return nil, "", badSpec(p.all, "it holds a character that no version has")
 			}
 		}
+		for strings.Contains(term, "**") {
+			term = strings.ReplaceAll(term, "**", "*")
+		}
 		return textGlob(term), term, nil
 	case term[len(term)-1] == '*':
 		base := strings.TrimRight(strings.TrimRight(term, "*"), ".")
