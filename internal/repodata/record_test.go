@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -311,4 +312,86 @@ func msgpackKeys(t testing.TB, b []byte) []string {
 		keys = append(keys, key)
 	}
 	return keys
+}
+
+// TestRealDocument takes all real records as an index would: cut into pieces
+// by name, spliced, and read back from the compressed form.
+func TestRealDocument(t *testing.T) {
+	records := realRecords(t)
+	texts := map[string]map[string][]byte{} // name → file → JSON
+	for fn, raw := range records {
+		r, e, err := repodata.TranscodeRecord(fn, raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if texts[r.Name] == nil {
+			texts[r.Name] = map[string][]byte{}
+		}
+		texts[r.Name][fn] = e.JSON
+	}
+	var names []repodata.NameSize
+	for name, files := range texts {
+		n := repodata.NameSize{Name: name}
+		for fn, text := range files {
+			n.Size += repodata.EntrySize(fn, text)
+		}
+		names = append(names, n)
+	}
+	slices.SortFunc(names, func(a, b repodata.NameSize) int { return strings.Compare(a.Name, b.Name) })
+	var pieces []repodata.Piece
+	add := func(text []byte) {
+		p, err := repodata.NewPiece(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pieces = append(pieces, p)
+	}
+	for _, r := range repodata.Chunk(names) {
+		var files []repodata.NameSize
+		for _, n := range names[r.From:r.To] {
+			for _, fn := range slices.Sorted(maps.Keys(texts[n.Name])) {
+				files = append(files, repodata.NameSize{Name: n.Name + "\x00" + fn, Size: repodata.EntrySize(fn, texts[n.Name][fn])})
+			}
+		}
+		cuts := []repodata.Range{{From: 0, To: len(files)}}
+		if r.To-r.From == 1 {
+			cuts = repodata.ChunkRecords(files)
+		}
+		for _, c := range cuts {
+			var text []byte
+			for _, f := range files[c.From:c.To] {
+				name, fn, _ := strings.Cut(f.Name, "\x00")
+				text = repodata.AppendEntry(text, fn, texts[name][fn])
+			}
+			add(text)
+		}
+	}
+	if len(pieces) < 10 {
+		t.Fatalf("%d pieces", len(pieces))
+	}
+	l, err := repodata.NewRepodata("linux-64", pieces, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plainText(t, l)
+	got := 0
+	if _, err := repodata.ReadRecords(l.Zstd(), func(fn string, raw jsontext.Value) error {
+		got++
+		want, err := conda.ParseRecord(records[fn])
+		if err != nil {
+			return err
+		}
+		r, err := conda.ParseRecord(raw)
+		if err != nil {
+			return err
+		}
+		sameRecord(t, want, r)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if got != len(records) {
+		t.Errorf("%d records came back of %d", got, len(records))
+	}
+	t.Logf("%d records, %d pieces, %d bytes of JSON, %d of zstd", got, len(pieces), l.JSONSize(), l.ZstdSize())
 }

@@ -8,8 +8,8 @@ import (
 // NewRepodata lays out repodata.json (CEP 36, version 1) of a subdir:
 // info, repodata_version, packages, packages.conda, removed, in this order,
 // which is the one that libmamba's on-demand parser reads without rewinding.
-// tarBz2 and conda are the pieces of the two groups in the order of their file
-// names; removed are the names of files that were indexed and are hidden now.
+// tarBz2 and conda are the pieces of the two groups, by package name and then
+// by file name (rattler sorts for itself what this leaves out of order); removed are the names of files that were indexed and are hidden now.
 func NewRepodata(subdir string, tarBz2, conda []Piece, removed []string) (*Layout, error) {
 	head := appendJSONString([]byte(`{"info":{"subdir":`), subdir)
 	head = append(head, `},"repodata_version":1,"packages":{`...)
