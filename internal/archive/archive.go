@@ -79,7 +79,7 @@ func ReadInfoFile(r io.ReaderAt, size int64, fileName, name string, lim Limits) 
 			return nil
 		}
 		if m.size > p.lim.Keep {
-			return p.tooLarge("%s has %d bytes; at most %d are shown.", m.name, m.size, p.lim.Keep)
+			return p.tooLarge("%s has %s; at most %s are shown.", m.name, amount(m.size), amount(p.lim.Keep))
 		}
 		found = true
 		var err error
@@ -212,6 +212,18 @@ func (s *source) bytes(off int64, n int) ([]byte, error) {
 		return nil, io.ErrUnexpectedEOF
 	}
 	return b, nil
+}
+
+// amount writes a number of bytes as people do where it is a round one.
+func amount[N int64 | uint64](n N) string {
+	switch {
+	case n > 0 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n > 0 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	default:
+		return fmt.Sprintf("%d bytes", n)
+	}
 }
 
 // clip shortens hostile text for a message.

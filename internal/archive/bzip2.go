@@ -131,7 +131,7 @@ func (p *pack) walkTarBz2Info(visit func(member) error) error {
 			if reach.index {
 				return nil
 			}
-			return p.tooLarge("it has no info/index.json in its first %d bytes, decoded. Put info/ first.", p.lim.BZ2Scan)
+			return p.tooLarge("it has no info/index.json in its first %s, decoded. Put info/ first.", amount(p.lim.BZ2Scan))
 		}
 		if err != nil {
 			return err

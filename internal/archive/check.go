@@ -74,7 +74,7 @@ func (p *pack) checkConda() error {
 
 // checkTarBz2 checks the one tar that holds both.
 func (p *pack) checkTarBz2() error {
-	s, err := p.openBz2(p.lim.Payload, p.tooLarge("it has more than %d bytes when decoded, which is the limit.", p.lim.Payload))
+	s, err := p.openBz2(p.lim.Payload, p.tooLarge("it has more than %s when decoded, which is the limit.", amount(p.lim.Payload)))
 	if err != nil {
 		return err
 	}

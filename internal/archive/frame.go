@@ -53,7 +53,7 @@ func (p *pack) frameHead(m *zipMember) (zstdFrame, zstd.Header, error) {
 		f.descriptor = 5 // after the magic number and the frame's own descriptor
 	}
 	if f.window > p.lim.Window {
-		return f, head, p.tooLarge("%s needs a zstd window of %d bytes; the limit is %d. Compress it with a lower level.", m.name, f.window, p.lim.Window)
+		return f, head, p.tooLarge("%s needs a zstd window of %s; the limit is %s. Compress it with a lower level.", m.name, amount(f.window), amount(p.lim.Window))
 	}
 	return f, head, nil
 }
@@ -164,7 +164,7 @@ func (p *pack) openMember(m *zipMember, f zstdFrame, limit int64) (*memberReader
 	if byRatio < limit {
 		out.err = p.tooLarge("%s becomes more than %d times larger when decoded.", m.name, p.lim.Ratio)
 	} else {
-		out.err = p.tooLarge("%s has more than %d bytes when decoded, which is the limit.", m.name, limit)
+		out.err = p.tooLarge("%s has more than %s when decoded, which is the limit.", m.name, amount(limit))
 	}
 	return &memberReader{Reader: out, packed: packed, decoder: decoder}, nil
 }

@@ -165,7 +165,7 @@ func (c *collector) member(m member) (err error) {
 // required reads a member without which the package cannot be listed.
 func (c *collector) required(m member) ([]byte, error) {
 	if m.size > c.p.lim.IndexSize {
-		return nil, c.p.tooLarge("%s has %d bytes; the limit is %d.", m.name, m.size, c.p.lim.IndexSize)
+		return nil, c.p.tooLarge("%s has %s; the limit is %s.", m.name, amount(m.size), amount(c.p.lim.IndexSize))
 	}
 	b, err := m.read()
 	if err != nil {
@@ -273,10 +273,14 @@ func (c *collector) finish() (*Info, error) {
 				p.fileName, part.key, plain(part.index), part.file).Because(reasonMismatch).On(part.key)
 		}
 	}
-	if !p.lim.Lenient {
-		if err := record.Validate(); err != nil {
-			return nil, p.about(err)
-		}
+	// A subdir becomes a part of URLs, so it is never taken as it comes.
+	if p.lim.Lenient && record.Subdir != "" {
+		err = conda.CheckSubdir(record.Subdir)
+	} else if !p.lim.Lenient {
+		err = record.Validate()
+	}
+	if err != nil {
+		return nil, p.about(err)
 	}
 	if record.Subdir == "" && record.Noarch != "" {
 		record.Subdir = "noarch"

@@ -86,7 +86,7 @@ func DefaultLimits() Limits {
 		Depth:       64,
 		NameLength:  1024,
 		BZ2Scan:     256 << 20,
-		BZ2Tail:     4 << 20,
+		BZ2Tail:     1 << 20,
 	}
 }
 

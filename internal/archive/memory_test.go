@@ -52,7 +52,7 @@ func TestMemory(t *testing.T) {
 		"README.md": strings.Repeat("\xff", 1<<20), "licenses/a": strings.Repeat("a", 256<<10),
 	})
 	add("long paths.json", map[string]string{"a": string(noise), "paths.json": paths(60_000)})
-	add("old lists", map[string]string{"a": string(noise), "paths.json": "",
+	add("old lists", map[string]string{"paths.json": "",
 		"files": strings.Repeat("a\n", 1<<20), "has_prefix": strings.Repeat("a\n", 1<<20), "no_link": strings.Repeat("a\n", 1<<20)})
 	keys := func(n int) string {
 		var b strings.Builder
@@ -62,8 +62,8 @@ func TestMemory(t *testing.T) {
 		}
 		return b.String() + "}"
 	}
-	add("many keys", map[string]string{"a": string(noise), "index.json": keys(19_000)})
-	add("many dependencies", map[string]string{"a": string(noise), "index.json": `{"name":"demo","version":"1.0","build":"0","build_number":0,"depends":["a"` + strings.Repeat(`,"a"`, 19_000) + "]}"})
+	add("many keys", map[string]string{"index.json": keys(19_000)})
+	add("many dependencies", map[string]string{"index.json": `{"name":"demo","version":"1.0","build":"0","build_number":0,"depends":["a"` + strings.Repeat(`,"a"`, 19_000) + "]}"})
 	noise = nil
 
 	for _, c := range cases {
@@ -89,6 +89,32 @@ func TestMemory(t *testing.T) {
 		t.Logf("%s: %d MB, allocated %d MB", c.name, grown>>20, (after.TotalAlloc-before.TotalAlloc)>>20)
 		if grown > most {
 			t.Errorf("%s: %d readers take %d MB; the most is %d", c.name, readers, grown>>20, most>>20)
+		}
+	}
+}
+
+// TestWideWindow reads a package that declares a window of 128 MiB, which is
+// far more than it holds.
+func TestWideWindow(t *testing.T) {
+	b := condatest.WideWindow()
+	for _, read := range []func() error{
+		func() error {
+			_, err := archive.Read(bytes.NewReader(b), int64(len(b)), "demo-1.0-0.conda", archive.Limits{})
+			return err
+		},
+		func() error {
+			return archive.Check(bytes.NewReader(b), int64(len(b)), "demo-1.0-0.conda", archive.Limits{})
+		},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		err := read()
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Error(err)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 4<<20 {
+			t.Errorf("took %d bytes", took)
 		}
 	}
 }

@@ -95,10 +95,10 @@ func (w *tarWalk) nextInfo(h *tar.Header, name string) (bool, error) {
 		return false, p.invalid("the name %s holds a backslash.", clip(name))
 	}
 	if h.Size > p.lim.MemberSize {
-		return false, p.tooLarge("%s has %d bytes; the limit for a file of info/ is %d.", clip(name), h.Size, p.lim.MemberSize)
+		return false, p.tooLarge("%s has %s; the limit for a file of info/ is %s.", clip(name), amount(h.Size), amount(p.lim.MemberSize))
 	}
 	if w.info += h.Size; w.info > p.lim.InfoSize {
-		return false, p.tooLarge("info/ has more than %d bytes, which is the limit.", p.lim.InfoSize)
+		return false, p.tooLarge("info/ has more than %s, which is the limit.", amount(p.lim.InfoSize))
 	}
 	// Right below info/ two names that differ in case would be one file on
 	// Windows and macOS, and which of the two wins is a matter of luck.
@@ -204,14 +204,14 @@ func (p *pack) walkCondaInfo(visit func(member) error) error {
 		}
 	}
 	if parts.info.size > p.lim.InfoSize {
-		return p.tooLarge("%s has %d bytes; the limit is %d, decoded.", parts.info.name, parts.info.size, p.lim.InfoSize)
+		return p.tooLarge("%s has %s; the limit is %s, decoded.", parts.info.name, amount(parts.info.size), amount(p.lim.InfoSize))
 	}
 	f, err := p.frame(parts.info)
 	if err != nil {
 		return err
 	}
 	if f.history() > p.lim.Memory {
-		return p.tooLarge("%s needs %d bytes of memory to be decoded; the limit is %d. Compress it with a lower level.", parts.info.name, f.history(), p.lim.Memory)
+		return p.tooLarge("%s needs %s of memory to be decoded; the limit is %s. Compress it with a lower level.", parts.info.name, amount(f.history()), amount(p.lim.Memory))
 	}
 	r, err := p.openMember(parts.info, f, p.lim.InfoSize)
 	if err != nil {

@@ -348,8 +348,8 @@ func hostilePayload() []HostileCase {
 	late(errs.TooLarge, "zstd bomb in the payload", condaFN,
 		zipFile("", parts(compress(honestInfo()), frame(window8M, tarHeader("share/zeros", 1<<32), 8<<10))...))
 
-	// 5 equal streams of noise make a member so long that Read stops before it.
-	const streams, size = 5, 900_000
+	// Equal streams of noise make a member so long that Read stops before it.
+	const streams, size = 2, 900_000
 	files := bytes.Repeat(bz2(noise(size)), streams)
 	start := bz2(slices.Concat(tarHead(file("info/index.json", index)), tarHeader("share/noise", streams*size)))
 	pad := make([]byte, -(streams*size)&511)
@@ -359,3 +359,11 @@ func hostilePayload() []HostileCase {
 	late(errs.Invalid, "run_exports.json behind the files", bz2FN, slices.Concat(start, files, exports))
 	return cases
 }
+
+// Around makes the .conda "demo-1.0-0.conda" around a tar for info/, for tests
+// that make up the tar.
+func Around(tar []byte) []byte { return withFrame(frame(window8M, tar, 0)) }
+
+// WideWindow makes a small honest "demo-1.0-0.conda" whose info/ declares a
+// zstd window of 128 MiB, as those of older builders do.
+func WideWindow() []byte { return withFrame(frame(window128M, honestInfo(), 0)) }
