@@ -20,7 +20,7 @@ func TestRender(t *testing.T) {
 		name, in, want string
 		o              markdown.Options
 	}{
-		{"headings go below those of the page", "# A\n\n###### B", `<h2 id="readme-a">A</h2>` + "\n" + `<h6 id="readme-b">B</h6>`, markdown.Options{}},
+		{"headings go below those of the page", "# A\n\n### B\n\n### C\n\n## D", `<h2 id="readme-a">A</h2> <h3 id="readme-b">B</h3> <h3 id="readme-c">C</h3> <h3 id="readme-d">D</h3>`, markdown.Options{}},
 		{"anchors", "[to](#Install-it)", `<p><a href="#readme-install-it" rel="nofollow noreferrer">to</a></p>`, markdown.Options{}},
 		{"remote image becomes a link", "![a map](https://e.example/m.png)", `<p><a href="https://e.example/m.png" rel="nofollow noreferrer">a map</a></p>`, markdown.Options{}},
 		{"remote image without words", `<img src="//e.example/m.png">`, `<a href="//e.example/m.png" rel="nofollow noreferrer">image at e.example</a>`, markdown.Options{}},

@@ -26,7 +26,7 @@ func settle(r io.Reader, o Options) (string, error) {
 	for _, n := range nodes {
 		body.AppendChild(n)
 	}
-	s := settler{o}
+	s := settler{o: o}
 	s.children(body, false)
 	var b strings.Builder
 	for n := range body.ChildNodes() {
@@ -37,11 +37,14 @@ func settle(r io.Reader, o Options) (string, error) {
 	return b.String(), nil
 }
 
-type settler struct{ o Options }
+type settler struct {
+	o     Options
+	above []byte // the levels of the headings that the present place lies below
+}
 
 // children settles all children of a node. Within a link an image cannot
 // become a further link.
-func (s settler) children(parent *html.Node, linked bool) {
+func (s *settler) children(parent *html.Node, linked bool) {
 	for n := parent.FirstChild; n != nil; {
 		next := n.NextSibling // n may be replaced
 		s.node(parent, n, linked)
@@ -49,7 +52,7 @@ func (s settler) children(parent *html.Node, linked bool) {
 	}
 }
 
-func (s settler) node(parent, n *html.Node, linked bool) {
+func (s *settler) node(parent, n *html.Node, linked bool) {
 	if n.Type != html.ElementNode {
 		return
 	}
@@ -57,9 +60,8 @@ func (s settler) node(parent, n *html.Node, linked bool) {
 		setAttribute(n, "id", anchor(id))
 	}
 	switch n.DataAtom {
-	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5:
-		n.Data = "h" + string(n.Data[1]+1)
-		n.DataAtom = atom.Lookup([]byte(n.Data))
+	case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
+		s.heading(n)
 	case atom.A:
 		setAttribute(n, "href", s.link(attribute(n, "href")))
 		linked = true
@@ -77,8 +79,20 @@ func (s settler) node(parent, n *html.Node, linked bool) {
 	s.children(n, linked)
 }
 
+// heading lowers a heading below that of the page, and so that no level is
+// left out, which READMEs do for the look of it.
+func (s *settler) heading(n *html.Node) {
+	level := n.Data[1]
+	for len(s.above) > 0 && s.above[len(s.above)-1] >= level {
+		s.above = s.above[:len(s.above)-1]
+	}
+	s.above = append(s.above, level)
+	n.Data = "h" + string('1'+rune(min(len(s.above), 5)))
+	n.DataAtom = atom.Lookup([]byte(n.Data))
+}
+
 // link gives the address of a link, or "" for one that leads nowhere.
-func (s settler) link(dest string) string {
+func (s *settler) link(dest string) string {
 	if name, found := strings.CutPrefix(dest, "#"); found {
 		return "#" + anchor(name)
 	}
@@ -97,7 +111,7 @@ func (s settler) link(dest string) string {
 
 // image keeps an image of the archive and puts a link, or only words, in the
 // place of any other.
-func (s settler) image(parent, n *html.Node, linked bool) {
+func (s *settler) image(parent, n *html.Node, linked bool) {
 	src, words := attribute(n, "src"), strings.TrimSpace(attribute(n, "alt"))
 	u, err := url.Parse(src)
 	remote := err == nil && u.Host != ""

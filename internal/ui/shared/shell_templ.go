@@ -289,7 +289,7 @@ func (p Page) header() templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if !p.NoSearch {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, "<form class=\"find\" action=\"/search\" role=\"search\">")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 28, "<form class=\"find\" action=\"/search\" role=\"search\" aria-label=\"All packages\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

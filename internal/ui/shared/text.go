@@ -2,6 +2,7 @@ package shared
 
 import (
 	"fmt"
+	"hash/fnv"
 	"strconv"
 	"strings"
 	"time"
@@ -146,9 +147,7 @@ func Joined(words []string) string {
 
 // tint picks one of six avatar colours by name, always the same for a name.
 func tint(name string) string {
-	sum := 0
-	for _, r := range name {
-		sum = (sum*31 + int(r)) % 6
-	}
-	return "c" + strconv.Itoa(sum)
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name)) // never fails
+	return "c" + strconv.Itoa(int(h.Sum32()>>8%6))
 }

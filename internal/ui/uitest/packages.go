@@ -48,7 +48,7 @@ func (f frames) packages() []Case {
 			Items: dependencies(),
 		},
 		README:   overview.README{HTML: markdown.Render([]byte(readme), markdown.Options{}).HTML, Cut: true, AllURL: "/acme/rasterio?readme=all#readme", From: "1.4.3"},
-		Releases: []overview.Release{{"1.4.3", shared.Badge{Text: "main"}, ago(3)}, {"1.4.2", shared.Badge{Text: "main"}, ago(43)}, {"1.4.1", shared.Badge{Text: "main"}, ago(80)}, {"1.4.0rc1", shared.Badge{Text: "rc"}, ago(92)}, {"1.3.11", shared.Badge{Text: "main"}, ago(132)}, {"1.3.9", shared.Badge{Kind: "bad", Icon: "ban", Text: "blocked", Href: "/why/8KQ2"}, ago(263)}}, ReleaseCount: 23,
+		Releases: []overview.Release{{Version: "1.4.3", Badge: shared.Badge{Text: "main"}, At: ago(3)}, {Version: "1.4.2", Badge: shared.Badge{Text: "main"}, At: ago(43)}, {Version: "1.4.1", Badge: shared.Badge{Text: "main"}, At: ago(80)}, {Version: "1.4.0rc1", Badge: shared.Badge{Text: "rc"}, At: ago(92)}, {Version: "1.3.11", Badge: shared.Badge{Text: "main"}, At: ago(132)}, {Version: "1.3.9", Badge: shared.Badge{Kind: "bad", Icon: "ban", Text: "blocked", Href: "/why/8KQ2"}, At: ago(263)}}, ReleaseCount: 23,
 		Licence: shared.Link{Text: "BSD-3-Clause", Href: "/search?q=licence%3ABSD-3-Clause"}, Home: "https://rasterio.readthedocs.io/", Source: "https://github.com/rasterio/rasterio",
 		Channels:    []shared.Link{{Text: "acme/main", Href: "/acme/-/channels/main"}, {Text: "acme/rc", Href: "/acme/-/channels/rc"}},
 		Maintainers: []overview.Maintainer{{Name: "ana", Href: "/ana"}, {Name: "ben", Href: "/ben"}, {Name: "geo", Group: true}},

@@ -46,7 +46,7 @@ func (f frames) working() []Case {
 		{Title: "Upload", Text: "The file that conda-build or rattler-build has made.", Code: shared.Code{Lines: []string{"anaconda upload mypackage-1.0-0.conda"}, Prompt: true}},
 	}}
 	none := full
-	none.Filter, none.Mine.Table.Rows, none.Shared.Table.Rows = "zzz", nil, none.Shared.Table.Rows
+	none.Filter, none.Mine.Table.Rows = "zzz", nil
 	none.Activity, none.Notifications, none.Plan = nil, nil, nil
 	return []Case{
 		{"dashboard-full", dashboard.View(full)},

@@ -73,6 +73,14 @@ type Dependencies struct {
 	Href       string
 }
 
+func (p Page) allDependencies() string {
+	words := "All " + shared.Count(p.Dependencies.Total)
+	if p.Dependencies.Dependents > 0 {
+		words += ", and what depends on " + p.Head.Name + " (" + shared.Count(p.Dependencies.Dependents) + ")"
+	}
+	return words
+}
+
 // README is the archive's text, already made safe by package markdown.
 type README struct {
 	HTML    string // safe HTML
