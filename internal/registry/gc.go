@@ -1,10 +1,162 @@
 package registry
 
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"terrarium/internal/access"
+	"terrarium/internal/audit"
+	"terrarium/internal/blob"
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
+)
+
 // Swept is what GC removed, or would remove.
 type Swept struct {
-	Files   int // out of the trash
-	Uploads int // staged, never committed
-	Blobs   int
-	Bytes   int64
-	Shards  int // addresses of shards older than 7 days
+	Files   int   // out of the trash
+	Uploads int   // announced and never committed
+	Blobs   int   // that nothing named any more
+	Bytes   int64 // of the blobs
+	Temps   int   // temporary files of uploads that broke off
+}
+
+// DefaultGrace is how old bytes must be that GC removes, where nothing else is
+// said: an upload whose rows are still to come must not lose them.
+const DefaultGrace = 24 * time.Hour
+
+// GC empties the trash of what is over its time, forgets uploads that were never
+// committed and removes bytes that no row names and that were last committed
+// before grace (0 = DefaultGrace). Rows of deleted files stay, without bytes:
+// older generations name them. With dryRun it only counts.
+func (r *Registry) GC(ctx context.Context, dryRun bool, grace time.Duration) (Swept, error) {
+	if grace <= 0 {
+		grace = DefaultGrace
+	}
+	var s Swept
+	now := r.now()
+	trashed := now.Add(-r.opts.TrashFor)
+	if err := r.sweepRows(ctx, dryRun, now, trashed, &s); err != nil {
+		return s, err
+	}
+	point(pointSwept)
+	if err := r.sweepBlobs(ctx, dryRun, now.Add(-grace), trashed, &s); err != nil {
+		return s, err
+	}
+	if dryRun {
+		return s, nil
+	}
+	var err error
+	if s.Temps, err = r.blobs.Temps(ctx, now.Add(-max(grace, DefaultGrace))); err != nil {
+		return s, fmt.Errorf("remove temporary files: %w", err)
+	}
+	return s, nil
+}
+
+// sweepRows empties the trash and forgets uploads.
+func (r *Registry) sweepRows(ctx context.Context, dryRun bool, now, trashed time.Time, s *Swept) error {
+	const over = " FROM files WHERE deleted_at < $1 AND (stored OR source_url <> '')"
+	return r.change(ctx, access.System(), "gc", func(ctx context.Context, c *change) error {
+		*s = Swept{}
+		if err := c.tx.Row(ctx, "SELECT count(*)"+over, trashed).Scan(&s.Files); err != nil {
+			return fmt.Errorf("look into the trash: %w", err)
+		}
+		if err := c.tx.Row(ctx, "SELECT count(*) FROM uploads WHERE expires_at < $1", now).Scan(&s.Uploads); err != nil {
+			return fmt.Errorf("look for abandoned uploads: %w", err)
+		}
+		if dryRun || s.Files+s.Uploads == 0 {
+			return nil
+		}
+		for _, q := range []struct {
+			query string
+			args  []any
+		}{
+			{"DELETE FROM file_info WHERE file_id IN (SELECT id" + over + ")", []any{trashed}},
+			{"UPDATE files SET stored = $2, source_url = '' WHERE deleted_at < $1 AND (stored OR source_url <> '')", []any{trashed, false}},
+			{"DELETE FROM uploads WHERE expires_at < $1", []any{now}},
+		} {
+			if _, err := c.exec(ctx, q.query, q.args...); err != nil {
+				return fmt.Errorf("empty the trash: %w", err)
+			}
+		}
+		return c.audit(ctx, audit.Entry{Action: "gc", ObjectKind: "instance", After: map[string]any{"files": s.Files, "uploads": s.Uploads}})
+	})
+}
+
+// sweepBlobs removes the bytes that no row names.
+func (r *Registry) sweepBlobs(ctx context.Context, dryRun bool, before, trashed time.Time, s *Swept) error {
+	type old struct {
+		key  blob.Key
+		size int64
+	}
+	var orphans []old
+	wanted, err := r.wanted(ctx, trashed)
+	if err != nil {
+		return err
+	}
+	err = r.blobs.List(ctx, func(key blob.Key, size int64, modified time.Time) error {
+		if !wanted[key] && modified.Before(before) {
+			orphans = append(orphans, old{key, size})
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("list the blobs: %w", err)
+	}
+	for _, o := range orphans {
+		if !dryRun {
+			// An upload may have brought the same bytes since they were listed.
+			again, err := r.named(ctx, o.key, before)
+			if err != nil {
+				return err
+			}
+			if again {
+				continue
+			}
+			if err := r.blobs.Delete(ctx, o.key); err != nil {
+				return fmt.Errorf("remove %s: %w", o.key, err)
+			}
+		}
+		s.Blobs++
+		s.Bytes += o.size
+	}
+	return nil
+}
+
+// wanted are the keys that rows name: files but those whose time in the trash is
+// over, and uploads that wait for their commit.
+func (r *Registry) wanted(ctx context.Context, trashed time.Time) (map[blob.Key]bool, error) {
+	keys := map[blob.Key]bool{}
+	err := r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return err
+		}
+		keys[blob.Key(key)] = true
+		return nil
+	}, `SELECT DISTINCT sha256 FROM files WHERE (stored OR source_url <> '') AND (deleted_at IS NULL OR deleted_at >= $1)
+		UNION SELECT got_sha256 FROM uploads WHERE accepted IS NOT NULL`, trashed)
+	if err != nil {
+		return nil, fmt.Errorf("list the bytes that rows name: %w", err)
+	}
+	return keys, nil
+}
+
+// named reports whether a row names a key by now, or its bytes were committed
+// again.
+func (r *Registry) named(ctx context.Context, key blob.Key, before time.Time) (bool, error) {
+	var n int
+	err := r.db.Row(ctx, `SELECT (SELECT count(*) FROM files WHERE sha256 = $1 AND (stored OR source_url <> ''))
+		+ (SELECT count(*) FROM uploads WHERE got_sha256 = $1)`, string(key)).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("look who names %s: %w", key, err)
+	}
+	_, modified, err := r.blobs.Stat(ctx, key)
+	if errs.Is(err, errs.NotFound) {
+		return true, nil // somebody else removed it
+	}
+	if err != nil {
+		return false, fmt.Errorf("look at %s: %w", key, err)
+	}
+	return n > 0 || !modified.Before(before), nil
 }

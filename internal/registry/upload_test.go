@@ -464,4 +464,3 @@ func BenchmarkUpload(b *testing.B) {
 		}
 	}
 }
-

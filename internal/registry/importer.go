@@ -1,0 +1,373 @@
+package registry
+
+import (
+	"bufio"
+	"context"
+	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"terrarium/internal/access"
+	"terrarium/internal/archive"
+	"terrarium/internal/conda"
+	"terrarium/internal/errs"
+	"terrarium/internal/repodata"
+	"terrarium/internal/sqldb"
+)
+
+// importBatch is how many records share a transaction. Other writers wait for no
+// longer than that takes.
+const importBatch = 5000
+
+// importer is one call of Import.
+type importer struct {
+	r        *Registry
+	actor    access.Actor
+	src      ImportSource
+	progress ImportProgress
+
+	// The subdir at hand.
+	owner      owner
+	channel    Channel
+	generation int64
+	stamp      time.Time // uploaded_at of its files, by which they are found again
+	files      map[string]present
+	listed     map[string]bool // lower-case file names
+	present    []File          // files of the owner that only need the label
+	names      map[string]bool // packages whose records come
+
+	// Over all subdirs.
+	packages map[string]*importedPackage
+	releases map[[2]string]string // package id, version → id
+}
+
+// present is a file that the owner has.
+type present struct{ id, sha256 string }
+
+// importedPackage is a package that gets files, and what they say of it.
+type importedPackage struct {
+	id        string
+	private   bool
+	existed   bool // before the import; its files are then looked at by SQL
+	written   bool
+	dirty     bool // facts changed since they were written
+	latest    string
+	license   string
+	platforms map[string]bool
+}
+
+// entry is one record on its way into rows.
+type entry struct {
+	fileName string
+	record   conda.Record
+	encoded  repodata.Encoded
+	source   string // of indexed_timestamp
+	accepted accepted
+	id       string
+	err      error // why it is left out
+}
+
+// load reads the repodata of a subdir and writes its rows, none of them visible
+// in the index yet.
+func (i *importer) load(ctx context.Context, subdir string) (ImportCount, error) {
+	count := ImportCount{Location: i.src.document(subdir)}
+	if err := i.look(ctx, subdir); err != nil {
+		return count, err
+	}
+	f, err := i.src.Files.Open(count.Location)
+	if err != nil {
+		return count, errs.Wrap(errs.Invalid, err, "%s cannot be read.", count.Location)
+	}
+	defer f.Close()
+	leaveOut := func(name string, err error) {
+		count.LeftOut++
+		if len(count.Reasons) < 100 {
+			count.Reasons = append(count.Reasons, name+": "+errs.Message(err))
+		}
+	}
+	batch := make([]*entry, 0, importBatch)
+	done := 0
+	flush := func() error {
+		if !i.src.MetadataOnly {
+			if err := i.fetch(ctx, subdir, batch); err != nil {
+				return err
+			}
+		}
+		kept := batch[:0]
+		for _, e := range batch {
+			if e.err != nil {
+				leaveOut(e.fileName, e.err)
+				continue
+			}
+			kept = append(kept, e)
+		}
+		if err := i.write(ctx, subdir, kept); err != nil {
+			return err
+		}
+		point(pointImportBatch)
+		count.Added += len(kept)
+		done += len(batch)
+		batch = make([]*entry, 0, importBatch)
+		i.progress(subdir, done)
+		return nil
+	}
+	info, err := repodata.ReadRecords(bufio.NewReaderSize(f, 1<<20), func(fileName string, raw jsontext.Value) error {
+		e, err := i.entry(subdir, fileName, raw)
+		if err != nil {
+			leaveOut(fileName, err)
+			return nil
+		}
+		key := strings.ToLower(fileName)
+		old, there := i.files[key]
+		switch {
+		case i.listed[key] && there && old.sha256 == e.record.SHA256:
+			count.Kept++
+			return nil
+		case there && old.id == "":
+			leaveOut(fileName, errs.New(errs.Exists, "The document lists it twice."))
+			return nil
+		case there && old.sha256 != e.record.SHA256:
+			leaveOut(fileName, errs.New(errs.Exists, "%s has it already with other bytes.", i.owner.Name))
+			return nil
+		case there:
+			i.present = append(i.present, File{ID: old.id, OwnerID: i.owner.ID, OwnerName: i.owner.Name, Name: fileName})
+			i.names[packageName(e.record.Name)] = true
+			count.Added++
+			return nil
+		}
+		i.files[key] = present{sha256: e.record.SHA256}
+		batch = append(batch, e)
+		if len(batch) < importBatch {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return count, err
+	}
+	if info.Subdir != "" && info.Subdir != subdir {
+		return count, errs.New(errs.Invalid, "%s says that it is of %s.", count.Location, clip(info.Subdir)).Because("subdir-differs")
+	}
+	if err := flush(); err != nil {
+		return count, err
+	}
+	return count, i.refresh(ctx)
+}
+
+// entry reads one record and works out when it was first seen.
+func (i *importer) entry(subdir, fileName string, raw jsontext.Value) (*entry, error) {
+	record, encoded, err := repodata.TranscodeRecord(fileName, raw)
+	if err != nil {
+		return nil, err
+	}
+	if record.SHA256 == "" {
+		return nil, errs.New(errs.Invalid, "Its record has no sha256, so its bytes could not be verified.")
+	}
+	if record.Size == 0 && i.src.MetadataOnly {
+		return nil, errs.New(errs.Invalid, "Its record has no size, so its bytes could not be verified.")
+	}
+	if record.Subdir != "" && record.Subdir != subdir {
+		return nil, errs.New(errs.Invalid, "Its record says %s.", clip(record.Subdir))
+	}
+	e := &entry{fileName: fileName, source: "upstream"}
+	now := i.stamp.UnixMilli()
+	changed := record.Subdir == ""
+	record.Subdir = subdir
+	switch {
+	case record.IndexedTimestamp > 0 && record.IndexedTimestamp <= now:
+	case record.Timestamp > 0 && record.Timestamp <= now:
+		e.source, record.IndexedTimestamp, changed = "timestamp", record.Timestamp, true
+	default:
+		e.source, record.IndexedTimestamp, changed = "now", now, true
+	}
+	if changed {
+		if encoded, err = repodata.EncodeRecord(record); err != nil {
+			return nil, err
+		}
+	}
+	e.record, e.encoded = record, encoded
+	return e, nil
+}
+
+// look reads what the owner has already in a subdir.
+func (i *importer) look(ctx context.Context, subdir string) error {
+	i.files, i.listed, i.names, i.present = map[string]present{}, map[string]bool{}, map[string]bool{}, nil
+	err := i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var key string
+		var p present
+		if err := rows.Scan(&key, &p.id, &p.sha256); err != nil {
+			return err
+		}
+		i.files[key] = p
+		return nil
+	}, "SELECT name_key, id, sha256 FROM files WHERE owner_id = $1 AND subdir = $2 AND type = 'conda' AND deleted_at IS NULL", i.owner.ID, subdir)
+	if err != nil {
+		return fmt.Errorf("list the files of %s: %w", i.owner.Name, err)
+	}
+	err = i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return err
+		}
+		i.listed[strings.ToLower(name)] = true
+		return nil
+	}, "SELECT file_name FROM records WHERE channel_id = $1 AND subdir = $2 AND removed IS NULL", i.channel.ID, subdir)
+	if err != nil {
+		return fmt.Errorf("list the records of %s/%s: %w", i.owner.Name, i.channel.Name, err)
+	}
+	if i.packages != nil {
+		return nil
+	}
+	i.packages, i.releases = map[string]*importedPackage{}, map[[2]string]string{}
+	err = i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var name string
+		p := &importedPackage{existed: true, written: true}
+		if err := rows.Scan(&p.id, &name, &p.private); err != nil {
+			return err
+		}
+		i.packages[name] = p
+		return nil
+	}, "SELECT id, name, private FROM packages WHERE owner_id = $1 AND deleted_at IS NULL", i.owner.ID)
+	if err != nil {
+		return fmt.Errorf("list the packages of %s: %w", i.owner.Name, err)
+	}
+	err = i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var id, packageID, version string
+		if err := rows.Scan(&id, &packageID, &version); err != nil {
+			return err
+		}
+		i.releases[[2]string{packageID, version}] = id
+		return nil
+	}, `SELECT r.id, r.package_id, r.version FROM releases r JOIN packages p ON p.id = r.package_id
+		WHERE p.owner_id = $1 AND p.deleted_at IS NULL AND r.deleted_at IS NULL`, i.owner.ID)
+	if err != nil {
+		return fmt.Errorf("list the releases of %s: %w", i.owner.Name, err)
+	}
+	return nil
+}
+
+// fetch takes the archives of a batch into the blob store, a few at a time, and
+// notes in an entry why it must be left out.
+func (i *importer) fetch(ctx context.Context, subdir string, batch []*entry) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(i.r.opts.Parses)
+	for _, e := range batch {
+		g.Go(func() error {
+			err := i.archive(ctx, subdir, e)
+			if k := errs.KindOf(err); k == errs.Invalid || k == errs.TooLarge || errors.Is(err, fs.ErrNotExist) {
+				e.err = err
+				return nil
+			}
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// archive takes one archive over and reads its info. The record is that of the
+// document, which may be corrected (a hotfix); the bytes must be those it names.
+func (i *importer) archive(ctx context.Context, subdir string, e *entry) error {
+	f, err := i.src.Files.Open(subdir + "/" + e.fileName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errs.Wrap(errs.Invalid, err, "The file is not there.")
+	}
+	if err != nil {
+		return fmt.Errorf("open %s: %w", e.fileName, err)
+	}
+	defer f.Close()
+	want := expected{Type: "conda", FileName: e.fileName, Size: e.record.Size, SHA256: e.record.SHA256}
+	if want.Size == 0 {
+		want.Size = -1 // old documents do not say it
+	}
+	w, a, err := i.r.receive(ctx, f, want)
+	if err != nil {
+		return err
+	}
+	defer w.Abort()
+	src, size, err := w.ReaderAt()
+	if err != nil {
+		return fmt.Errorf("read %s: %w", e.fileName, err)
+	}
+	limits := i.r.opts.Limits
+	limits.Lenient = true
+	info, err := archive.Read(src, size, e.fileName, limits)
+	if err != nil {
+		return err
+	}
+	if err := a.keepInfo(info); err != nil {
+		return err
+	}
+	if e.record.RunExports == nil {
+		e.record.RunExports = info.Record.RunExports
+	}
+	e.record.Size, e.record.MD5, e.accepted = a.Size, a.MD5, a
+	if e.encoded, err = repodata.EncodeRecord(e.record); err != nil {
+		return err
+	}
+	if _, err := w.Commit(ctx); err != nil {
+		return fmt.Errorf("keep the bytes of %s: %w", e.fileName, err)
+	}
+	return nil
+}
+
+// about gives what a package says of itself, as far as the archive was read.
+func (e *entry) about() jsontext.Value {
+	if e.accepted.About == nil {
+		return jsontext.Value("{}")
+	}
+	return e.accepted.About
+}
+
+// attrs makes the attributes of a file from its record.
+func (e *entry) attrs() (jsontext.Value, error) {
+	members := map[string]jsontext.Value{}
+	if err := json.Unmarshal(e.encoded.JSON, &members); err != nil {
+		return nil, fmt.Errorf("read the record of %s: %w", e.fileName, err)
+	}
+	for _, key := range []string{"name", "version", "md5", "sha256", "size"} {
+		delete(members, key)
+	}
+	out, err := json.Marshal(members, json.Deterministic(true))
+	if err != nil {
+		return nil, fmt.Errorf("write the attributes of %s: %w", e.fileName, err)
+	}
+	return out, nil
+}
+
+// sweep takes away what an import has written before it broke, and lets the
+// packages that were there say again what they said before.
+func (i *importer) sweep(ctx context.Context, subdir string) error {
+	mine := "(SELECT f.id FROM files f WHERE f.owner_id = $1 AND f.subdir = $2 AND f.uploaded_at = $3)"
+	err := i.r.db.Tx(ctx, func(tx *sqldb.DB) error {
+		for _, s := range []struct {
+			query string
+			args  []any
+		}{
+			{"DELETE FROM records WHERE channel_id = $1 AND added = $2 AND added > (SELECT generation FROM channels WHERE id = $1)", []any{i.channel.ID, i.generation}},
+			{"DELETE FROM file_channels WHERE file_id IN " + mine, []any{i.owner.ID, subdir, i.stamp}},
+			{"DELETE FROM file_info WHERE file_id IN " + mine, []any{i.owner.ID, subdir, i.stamp}},
+			{"DELETE FROM files WHERE owner_id = $1 AND subdir = $2 AND uploaded_at = $3", []any{i.owner.ID, subdir, i.stamp}},
+			{"DELETE FROM releases WHERE created_at = $1 AND NOT EXISTS (SELECT 1 FROM files f WHERE f.release_id = releases.id)", []any{i.stamp}},
+			{"DELETE FROM packages WHERE owner_id = $1 AND created_at = $2 AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.package_id = packages.id)", []any{i.owner.ID, i.stamp}},
+			{"UPDATE channels SET importing_until = NULL WHERE id = $1 AND generation = $2", []any{i.channel.ID, i.generation - 1}},
+		} {
+			if _, err := tx.Exec(ctx, s.query, s.args...); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for name, p := range i.packages {
+		p.dirty = p.existed && i.names[name]
+	}
+	return i.refresh(ctx)
+}
