@@ -1,0 +1,278 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"encoding/json/jsontext"
+	"encoding/json/v2"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"terrarium/internal/access"
+	"terrarium/internal/conda"
+	"terrarium/internal/sqldb"
+)
+
+// ReleaseInfo is a release in a list, counted over the files that the caller may
+// see.
+type ReleaseInfo struct {
+	Version   string
+	By        string // name of who made it
+	At        time.Time
+	Files     int
+	Size      int64 // bytes
+	Downloads int64
+	Withdrawn int      // files taken out of the index
+	Why       string   // what was said of one of them
+	Channels  []string // names of the channels that the caller may read, sorted
+}
+
+// ListedChannel is a channel among those of all owners.
+type ListedChannel struct {
+	Channel
+	Packages int
+}
+
+// Trends gives the downloads of packages over the last days, today included,
+// oldest first, by the id of the package. The packages must be such as a list
+// showed to the caller.
+func (r *Registry) Trends(ctx context.Context, packages []Package, days int) (map[string][]int64, error) {
+	days = max(1, min(days, maxDays))
+	first := r.now().Truncate(24*time.Hour).AddDate(0, 0, 1-days)
+	series := map[string][]int64{}
+	wanted := make([]string, len(packages))
+	for i, p := range packages {
+		wanted[i], series[p.ID] = p.ID, make([]int64, days)
+	}
+	if len(packages) == 0 {
+		return series, nil
+	}
+	err := r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var id, day string
+		var n int64
+		if err := rows.Scan(&id, &day, &n); err != nil {
+			return err
+		}
+		at, err := time.Parse(time.DateOnly, day)
+		if i := int(at.Sub(first) / (24 * time.Hour)); err == nil && i >= 0 && i < days {
+			series[id][i] = n
+		}
+		return nil
+	}, `SELECT f.package_id, d.day, CAST(sum(d.count) AS BIGINT) FROM files f JOIN download_days d ON d.file_id = f.id
+		WHERE f.package_id IN (SELECT value FROM `+r.db.EachText("$1")+` AS wanted) AND d.day >= $2 GROUP BY f.package_id, d.day`,
+		wanted, first.Format(time.DateOnly))
+	if err != nil {
+		return nil, fmt.Errorf("read downloads a day: %w", err)
+	}
+	return series, nil
+}
+
+// FilesOf is Files for a package that was just read, or for one version of it.
+func (r *Registry) FilesOf(ctx context.Context, actor access.Actor, p Package, version string) ([]File, error) {
+	if err := may(actor, access.Read, p.object()); err != nil {
+		return nil, err
+	}
+	list, err := sqldb.All(ctx, r.db, scanFile, fileColumns+fileFrom+`
+		WHERE f.package_id = $1 AND ($2 = '' OR f.version = $2) AND f.deleted_at IS NULL
+		ORDER BY f.uploaded_at, f.id`, p.ID, version)
+	if err != nil {
+		return nil, fmt.Errorf("list the files of %s: %w", p.FullName(), err)
+	}
+	return r.labelled(ctx, r.db, actor, list)
+}
+
+// openChannels lists the ids of an owner's channels that the actor may read.
+func (r *Registry) openChannels(ctx context.Context, actor access.Actor, ownerID string) ([]string, error) {
+	all, err := sqldb.All(ctx, r.db, scanChannel, channelColumns+" WHERE c.owner_id = $1", ownerID)
+	if err != nil {
+		return nil, fmt.Errorf("list channels: %w", err)
+	}
+	open := []string{}
+	for _, ch := range all {
+		if access.Can(actor, access.Read, ch.object()).Allowed {
+			open = append(open, ch.ID)
+		}
+	}
+	return open, nil
+}
+
+// ReleasesOf lists the releases of a package that was just read, newest first by
+// conda's order. A release all of whose files are only in channels closed to the
+// caller is left out.
+func (r *Registry) ReleasesOf(ctx context.Context, actor access.Actor, p Package) ([]ReleaseInfo, error) {
+	if err := may(actor, access.Read, p.object()); err != nil {
+		return nil, err
+	}
+	open, err := r.openChannels(ctx, actor, p.OwnerID)
+	if err != nil {
+		return nil, err
+	}
+	type row struct {
+		ReleaseInfo
+		all int
+	}
+	seen := `(fc.file_id IS NOT NULL OR f.id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM file_channels x WHERE x.file_id = f.id))`
+	rows, err := sqldb.All(ctx, r.db, func(rows *sqldb.Rows, i *row) error {
+		return rows.Scan(&i.Version, &i.By, &i.At, &i.all, &i.Files, &i.Size, &i.Downloads, &i.Withdrawn, &i.Why)
+	}, `SELECT r.version, r.created_by, r.created_at, count(f.id),
+			CAST(coalesce(sum(CASE WHEN `+seen+` THEN 1 ELSE 0 END), 0) AS BIGINT),
+			CAST(coalesce(sum(CASE WHEN `+seen+` THEN f.size ELSE 0 END), 0) AS BIGINT),
+			CAST(coalesce(sum(CASE WHEN `+seen+` THEN f.downloads ELSE 0 END), 0) AS BIGINT),
+			CAST(coalesce(sum(CASE WHEN `+seen+` AND f.withdrawn_at IS NOT NULL THEN 1 ELSE 0 END), 0) AS BIGINT),
+			coalesce(max(CASE WHEN `+seen+` THEN f.withdrawn_why ELSE '' END), '')
+		FROM releases r
+		LEFT JOIN files f ON f.release_id = r.id AND f.deleted_at IS NULL
+		LEFT JOIN (SELECT DISTINCT file_id FROM file_channels WHERE channel_id IN (SELECT value FROM `+r.db.EachText("$2")+` AS open)) fc ON fc.file_id = f.id
+		WHERE r.package_id = $1 AND r.deleted_at IS NULL
+		GROUP BY r.id, r.version, r.created_by, r.created_at`, p.ID, open)
+	if err != nil {
+		return nil, fmt.Errorf("list the releases of %s: %w", p.FullName(), err)
+	}
+	channels := map[string][]string{}
+	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var version, name string
+		if err := rows.Scan(&version, &name); err != nil {
+			return err
+		}
+		channels[version] = append(channels[version], name)
+		return nil
+	}, `SELECT DISTINCT f.version, c.name FROM files f JOIN file_channels fc ON fc.file_id = f.id JOIN channels c ON c.id = fc.channel_id
+		WHERE f.package_id = $1 AND f.deleted_at IS NULL AND c.id IN (SELECT value FROM `+r.db.EachText("$2")+` AS open) ORDER BY c.name`, p.ID, open)
+	if err != nil {
+		return nil, fmt.Errorf("list the channels of %s: %w", p.FullName(), err)
+	}
+	list := make([]ReleaseInfo, 0, len(rows))
+	for _, row := range rows {
+		if row.all > 0 && row.Files == 0 {
+			continue
+		}
+		row.Channels = channels[row.Version]
+		list = append(list, row.ReleaseInfo)
+	}
+	slices.SortFunc(list, func(a, b ReleaseInfo) int {
+		return cmp.Or(conda.CompareVersions(b.Version, a.Version), strings.Compare(b.Version, a.Version))
+	})
+	return list, nil
+}
+
+// Featured lists the channels of all owners that anybody may read and that hold
+// something, those with the most packages first. Private packages do not count.
+func (r *Registry) Featured(ctx context.Context, limit int) ([]ListedChannel, error) {
+	list, err := sqldb.All(ctx, r.db, func(rows *sqldb.Rows, c *ListedChannel) error {
+		return rows.Scan(&c.OwnerName, &c.Name, &c.Kind, &c.Description, &c.Packages)
+	}, `SELECT o.name, c.name, c.kind, CASE WHEN c.description <> '' OR c.name <> 'main' THEN c.description ELSE coalesce(nullif(o.description, ''), o.full_name) END,
+			count(DISTINCT f.package_id) AS n
+		FROM channels c JOIN owners o ON o.id = c.owner_id
+		JOIN file_channels fc ON fc.channel_id = c.id
+		JOIN files f ON f.id = fc.file_id AND f.deleted_at IS NULL
+		JOIN packages p ON p.id = f.package_id AND NOT p.private
+		WHERE c.visibility = 'public' AND o.deleted_at IS NULL
+		GROUP BY c.id, o.name, c.name, c.kind, c.description, o.description, o.full_name
+		ORDER BY n DESC, o.name, c.name LIMIT $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list public channels: %w", err)
+	}
+	return list, nil
+}
+
+// SharedWith lists packages of others that the actor reaches by a role or a
+// grant, last released first, and how many there are. owner narrows to one.
+func (r *Registry) SharedWith(ctx context.Context, actor access.Actor, owner string, limit int) ([]Package, int, error) {
+	if actor.Anonymous() {
+		return []Package{}, 0, nil
+	}
+	owners, packages := []string{}, []string{}
+	for id := range actor.Roles {
+		owners = append(owners, id)
+	}
+	for _, g := range actor.Grants {
+		switch g.ObjectKind {
+		case access.OnOwner:
+			owners = append(owners, g.ObjectID)
+		case access.OnPackage:
+			packages = append(packages, g.ObjectID)
+		}
+	}
+	if len(owners)+len(packages) == 0 {
+		return []Package{}, 0, nil
+	}
+	c := r.readable(actor)
+	c.add("p.owner_id <> %s", actor.ID)
+	c.where = append(c.where, "(p.owner_id IN (SELECT value FROM "+r.db.EachText(c.arg(sortedSet(owners)))+" AS theirs) OR p.id IN (SELECT value FROM "+
+		r.db.EachText(c.arg(sortedSet(packages)))+" AS granted))")
+	if owner != "" {
+		c.add("o.name = %s", strings.ToLower(owner))
+	}
+	total, err := r.count(ctx, c)
+	if err != nil {
+		return nil, 0, err
+	}
+	list, _, err := r.page(ctx, c, "p.released_at DESC NULLS LAST, p.id", "", bounded(limit, 10))
+	return list, total, err
+}
+
+// Dependent is a package whose newest release needs another one.
+type Dependent struct {
+	OwnerName string
+	Name      string
+	Version   string
+	Spec      string // what it asks for
+}
+
+// Dependents lists the packages of p's owner whose newest release needs p, by
+// name, and how many there are.
+func (r *Registry) Dependents(ctx context.Context, actor access.Actor, p Package, limit int) ([]Dependent, int, error) {
+	if err := may(actor, access.Read, p.object()); err != nil {
+		return nil, 0, err
+	}
+	open, err := r.openChannels(ctx, actor, p.OwnerID)
+	if err != nil {
+		return nil, 0, err
+	}
+	c := r.readable(actor)
+	c.add("p.owner_id = %s", p.OwnerID)
+	// The texts narrow the files down; the specs themselves decide below.
+	c.add(`CAST(f.attrs AS TEXT) LIKE %s ESCAPE '\'`, `%"`+likeEscape(p.Name)+"%")
+	readable := "SELECT value FROM " + r.db.EachText(c.arg(open)) + " AS open"
+	type row struct {
+		Dependent
+		attrs jsontext.Value
+	}
+	rows, err := sqldb.All(ctx, r.db, func(rows *sqldb.Rows, d *row) error {
+		return rows.Scan(&d.OwnerName, &d.Name, &d.Version, &d.attrs)
+	}, "SELECT o.name, p.name, f.version, f.attrs"+packageFrom+`
+		JOIN releases r ON r.package_id = p.id AND r.version = p.latest AND r.deleted_at IS NULL
+		JOIN files f ON f.release_id = r.id AND f.deleted_at IS NULL AND f.type = 'conda'`+c.text()+`
+		AND EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id AND fc.channel_id IN (`+readable+`))
+		ORDER BY p.name`, c.args...)
+	if err != nil {
+		return nil, 0, fmt.Errorf("look what needs %s: %w", p.FullName(), err)
+	}
+	list := []Dependent{}
+	for _, row := range rows {
+		if n := len(list); n > 0 && list[n-1].Name == row.Name {
+			continue
+		}
+		var needs struct {
+			Depends []string `json:"depends"`
+		}
+		if json.Unmarshal(row.attrs, &needs) != nil {
+			continue
+		}
+		for _, spec := range needs.Depends {
+			m, err := conda.ParseDependency(spec)
+			if err != nil {
+				continue
+			}
+			if name, ok := m.PackageName(); ok && strings.EqualFold(name, p.Name) {
+				row.Spec = spec
+				list = append(list, row.Dependent)
+				break
+			}
+		}
+	}
+	total := len(list)
+	return list[:min(limit, total)], total, nil
+}

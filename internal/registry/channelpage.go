@@ -1,0 +1,183 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"terrarium/internal/conda"
+	"terrarium/internal/sqldb"
+)
+
+// SubdirInfo is what a channel lists in one subdir.
+type SubdirInfo struct {
+	Name    string
+	Records int64
+	Size    int64 // bytes of the files
+}
+
+// Build is one build that a channel lists.
+type Build struct {
+	Name, Version, Build string
+	BuildNumber          int64
+	Subdir               string
+}
+
+// ChannelPackage is a package as a channel lists it.
+type ChannelPackage struct {
+	Name     string
+	Version  string // newest by conda's order
+	Summary  string
+	Released time.Time // when its newest file was first seen here
+}
+
+// ChannelChange is one generation of a channel.
+type ChannelChange struct {
+	Generation int64
+	At         time.Time
+	By         string   // name of who caused it; may be ""
+	Cause      string   // "upload", "delete", "label", "import" …
+	Names      []string // packages that it changed, sorted, as far as the caller may know of them
+}
+
+// listed is the condition on records rec that an opened channel serves now: those
+// of the current or frozen generation, without what the caller may not know of.
+func (o Opened) listed(db *sqldb.DB, arg func(any) string) string {
+	where := "rec.channel_id = " + arg(o.Channel.ID)
+	if g := o.Channel.FrozenAt; g != nil {
+		at := arg(*g)
+		where += " AND rec.added <= " + at + " AND (rec.removed IS NULL OR rec.removed > " + at + ")"
+	} else {
+		where += " AND rec.removed IS NULL"
+	}
+	if len(o.Hidden) > 0 {
+		where += " AND rec.name NOT IN (SELECT value FROM " + db.EachText(arg(o.Hidden)) + " AS hidden)"
+	}
+	return where
+}
+
+// parameters gathers the arguments of a query.
+type parameters []any
+
+func (p *parameters) add(v any) string {
+	*p = append(*p, v)
+	return "$" + strconv.Itoa(len(*p))
+}
+
+// ChannelSubdirs counts what an opened channel lists, by subdir.
+func (r *Registry) ChannelSubdirs(ctx context.Context, o Opened) ([]SubdirInfo, error) {
+	var args parameters
+	query := "SELECT rec.subdir, count(*), CAST(sum(rec.size) AS BIGINT) FROM records rec WHERE " + o.listed(r.db, args.add) + " GROUP BY rec.subdir ORDER BY rec.subdir"
+	list, err := sqldb.All(ctx, r.db, func(rows *sqldb.Rows, s *SubdirInfo) error { return rows.Scan(&s.Name, &s.Records, &s.Size) }, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("count the records of %s/%s: %w", o.Channel.OwnerName, o.Channel.Name, err)
+	}
+	return list, nil
+}
+
+// ChannelPackages lists the packages of an opened channel by name, those after a
+// name, and gives how many there are in all.
+func (r *Registry) ChannelPackages(ctx context.Context, o Opened, after string, limit int) (list []ChannelPackage, total int, err error) {
+	wrap := func(err error) error {
+		return fmt.Errorf("list the packages of %s/%s: %w", o.Channel.OwnerName, o.Channel.Name, err)
+	}
+	var args parameters
+	listed := o.listed(r.db, args.add)
+	if err := r.db.Row(ctx, "SELECT count(DISTINCT rec.name) FROM records rec WHERE "+listed, args...).Scan(&total); err != nil {
+		return nil, 0, wrap(err)
+	}
+	page := "SELECT DISTINCT rec.name FROM records rec WHERE " + listed + " AND rec.name > " + args.add(after) + " ORDER BY rec.name LIMIT " + args.add(bounded(limit, 50))
+	query := "SELECT rec.name, rec.version, coalesce(p.summary, ''), max(rec.indexed_ms) FROM records rec LEFT JOIN packages p ON p.owner_id = " + args.add(o.Channel.OwnerID) +
+		" AND p.name = rec.name AND p.deleted_at IS NULL WHERE " + listed + " AND rec.name IN (" + page + ") GROUP BY rec.name, rec.version, p.summary ORDER BY rec.name, rec.version"
+	byName := map[string]int{}
+	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var p ChannelPackage
+		var seen int64
+		if err := rows.Scan(&p.Name, &p.Version, &p.Summary, &seen); err != nil {
+			return err
+		}
+		p.Released = unixMilli(seen)
+		i, known := byName[p.Name]
+		switch {
+		case !known:
+			byName[p.Name] = len(list)
+			list = append(list, p)
+		case conda.CompareVersions(p.Version, list[i].Version) > 0:
+			list[i] = p
+		}
+		return nil
+	}, query, args...)
+	if err != nil {
+		return nil, 0, wrap(err)
+	}
+	return list, total, nil
+}
+
+// ChannelChanges gives the last generations of an opened channel, newest first.
+// One that only touched packages hidden from the caller is left out.
+func (r *Registry) ChannelChanges(ctx context.Context, o Opened, limit int) ([]ChannelChange, error) {
+	var args parameters
+	id := args.add(o.Channel.ID)
+	visible := ""
+	if len(o.Hidden) > 0 {
+		visible = " AND n.name NOT IN (SELECT value FROM " + r.db.EachText(args.add(o.Hidden)) + " AS hidden)"
+	}
+	recent := "SELECT DISTINCT n.number FROM generation_names n WHERE n.channel_id = " + id + visible + " ORDER BY n.number DESC LIMIT " + args.add(limit)
+	var list []ChannelChange
+	// A large import touches more names than anybody reads.
+	err := r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var c ChannelChange
+		var name string
+		if err := rows.Scan(&c.Generation, &c.At, &c.By, &c.Cause, &name); err != nil {
+			return err
+		}
+		if len(list) == 0 || list[len(list)-1].Generation != c.Generation {
+			list = append(list, c)
+		}
+		last := &list[len(list)-1]
+		if !slices.Contains(last.Names, name) && len(last.Names) < maxChangedNames {
+			last.Names = append(last.Names, name)
+		}
+		return nil
+	}, "SELECT g.number, g.at, g.actor_name, g.cause, n.name FROM generations g JOIN generation_names n ON n.channel_id = g.channel_id AND n.number = g.number AND n.subdir = g.subdir"+
+		" WHERE g.channel_id = "+id+visible+" AND g.number IN ("+recent+") ORDER BY g.number DESC, n.name LIMIT 2000", args...)
+	if err != nil {
+		return nil, fmt.Errorf("read the changes of %s/%s: %w", o.Channel.OwnerName, o.Channel.Name, err)
+	}
+	return list, nil
+}
+
+// maxChangedNames bounds the names of one generation in a list of changes.
+const maxChangedNames = 20
+
+// ChannelBuilds lists what an opened channel has of some names in a subdir and in
+// noarch, newest first for each name.
+func (r *Registry) ChannelBuilds(ctx context.Context, o Opened, subdir string, names []string) (map[string][]Build, error) {
+	builds := map[string][]Build{}
+	if len(names) == 0 {
+		return builds, nil
+	}
+	var args parameters
+	query := "SELECT DISTINCT rec.name, rec.version, rec.build, rec.build_number, rec.subdir FROM records rec WHERE " + o.listed(r.db, args.add) +
+		" AND rec.subdir IN ('noarch', " + args.add(cmp.Or(subdir, "noarch")) + ") AND rec.name IN (SELECT value FROM " + r.db.EachText(args.add(sortedSet(names))) + " AS wanted)"
+	err := r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var b Build
+		if err := rows.Scan(&b.Name, &b.Version, &b.Build, &b.BuildNumber, &b.Subdir); err != nil {
+			return err
+		}
+		builds[b.Name] = append(builds[b.Name], b)
+		return nil
+	}, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("look for packages in %s/%s: %w", o.Channel.OwnerName, o.Channel.Name, err)
+	}
+	for _, list := range builds {
+		slices.SortFunc(list, func(a, b Build) int {
+			return cmp.Or(conda.CompareVersions(b.Version, a.Version), cmp.Compare(b.BuildNumber, a.BuildNumber), cmp.Compare(b.Build, a.Build))
+		})
+	}
+	return builds, nil
+}
