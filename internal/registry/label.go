@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"terrarium/internal/access"
 	"terrarium/internal/audit"
@@ -300,57 +298,6 @@ func unlocked(ch Channel) error {
 		return errs.New(errs.Forbidden, "%s/%s is locked. Unlock it first: anaconda label --unlock %s.", ch.OwnerName, ch.Name, ch.Name).Because("channel-locked")
 	}
 	return nil
-}
-
-// The rules of a channel about other bytes under a name that it has had.
-const (
-	replaceAlways = "always"
-	replaceNever  = "never"
-)
-
-// parseReplaceRule reads a rule: "always", "never" or "within 72h". The window is
-// 0 for the first and negative for the second.
-func parseReplaceRule(s string) (time.Duration, error) {
-	switch s {
-	case replaceAlways:
-		return 0, nil
-	case replaceNever:
-		return -1, nil
-	}
-	if text, ok := strings.CutPrefix(s, "within "); ok {
-		if d, err := time.ParseDuration(text); err == nil && d > 0 {
-			return d, nil
-		}
-	}
-	return 0, errs.New(errs.Invalid, "The rule for replacing files must be always, never or within and a time such as within 72h, and not %q.", clip(s)).On("replace_rule")
-}
-
-// mayReplace refuses, as errs.Exists, files whose name the channel has shown with
-// other bytes, where its rule forbids that.
-func (c *change) mayReplace(ctx context.Context, ch Channel, files []File) error {
-	window, err := parseReplaceRule(ch.ReplaceRule)
-	if err != nil || window == 0 {
-		return err
-	}
-	before, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, f *File) error { return rows.Scan(&f.Name, &f.UploadedAt) },
-		`SELECT r.file_name, old.uploaded_at FROM files f
-		JOIN records r ON r.channel_id = $2 AND r.subdir = f.subdir AND r.file_name = f.name
-		JOIN files old ON old.id = r.file_id
-		WHERE f.id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS wanted) AND old.sha256 <> f.sha256
-		ORDER BY old.uploaded_at`, ids(files), ch.ID)
-	if err != nil {
-		return fmt.Errorf("look for what files replace: %w", err)
-	}
-	i := slices.IndexFunc(before, func(f File) bool { return window < 0 || c.now.Sub(f.UploadedAt) > window })
-	if i < 0 {
-		return nil
-	}
-	if window < 0 {
-		return errs.New(errs.Exists, "%s/%s never takes other bytes under a name that it has had, and it has had %s. Raise the build number.",
-			ch.OwnerName, ch.Name, before[i].Name).Because("replace-never")
-	}
-	return errs.New(errs.Exists, "%s/%s takes other bytes under the same name only %s of the first upload; %s was uploaded on %s. Raise the build number.",
-		ch.OwnerName, ch.Name, ch.ReplaceRule, before[i].Name, before[i].UploadedAt.Format(time.DateOnly)).Because("replace-too-late")
 }
 
 // lowered gives the texts in lower case: that is how labels are kept.

@@ -1,0 +1,77 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
+)
+
+// The rules of a channel about other bytes under a name that it has had.
+const (
+	replaceAlways = "always"
+	replaceNever  = "never"
+)
+
+// parseReplaceRule reads a rule: "always", "never" or "within 72h". The window is
+// 0 for the first and negative for the second.
+func parseReplaceRule(s string) (time.Duration, error) {
+	switch s {
+	case replaceAlways:
+		return 0, nil
+	case replaceNever:
+		return -1, nil
+	}
+	if text, ok := strings.CutPrefix(s, "within "); ok {
+		if d, err := time.ParseDuration(text); err == nil && d > 0 {
+			return d, nil
+		}
+	}
+	return 0, errs.New(errs.Invalid, "The rule for replacing files must be always, never or within and a time such as within 72h, and not %q.", clip(s)).On("replace_rule")
+}
+
+// mayReplace refuses, as errs.Exists, files whose name the channel has shown last
+// with other bytes, where its rule forbids that. A window counts from the first
+// upload of the name.
+func (c *change) mayReplace(ctx context.Context, ch Channel, files []File) error {
+	window, err := parseReplaceRule(ch.ReplaceRule)
+	if err != nil || window == 0 {
+		return err
+	}
+	type past struct {
+		name, sha256, wanted string
+		uploaded             time.Time
+	}
+	before, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, p *past) error {
+		return rows.Scan(&p.name, &p.sha256, &p.wanted, &p.uploaded)
+	}, `SELECT r.subdir || '/' || r.file_name, old.sha256, f.sha256, old.uploaded_at FROM files f
+		JOIN records r ON r.channel_id = $2 AND r.subdir = f.subdir AND r.file_name = f.name
+		JOIN files old ON old.id = r.file_id
+		WHERE f.id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS wanted)
+		ORDER BY r.subdir, r.file_name, r.added`, ids(files), ch.ID)
+	if err != nil {
+		return fmt.Errorf("look for what files replace: %w", err)
+	}
+	first, late := past{}, past{}
+	for i, p := range before {
+		if p.name != first.name {
+			first = p
+		}
+		last := i == len(before)-1 || before[i+1].name != p.name
+		if last && p.sha256 != p.wanted && (window < 0 || c.now.Sub(first.uploaded) > window) {
+			late = first
+		}
+	}
+	if late.name == "" {
+		return nil
+	}
+	if window < 0 {
+		return errs.New(errs.Exists, "%s/%s never takes other bytes under a name that it has had, and it has had %s. Raise the build number.",
+			ch.OwnerName, ch.Name, late.name).Because("replace-never")
+	}
+	return errs.New(errs.Exists, "%s/%s takes other bytes under the same name only %s of the first upload; %s was uploaded on %s. Raise the build number.",
+		ch.OwnerName, ch.Name, ch.ReplaceRule, late.name, late.uploaded.Format(time.DateOnly)).Because("replace-too-late")
+}
