@@ -9,13 +9,20 @@ package api
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
+	"terrarium/internal/access"
 	"terrarium/internal/account"
+	"terrarium/internal/errs"
 	"terrarium/internal/index"
 	"terrarium/internal/registry"
 	"terrarium/internal/web"
 )
+
+// maxBody is the largest JSON body that is read, in bytes: release attributes
+// carry icons and whole READMEs.
+const maxBody = 16 << 20
 
 // Options say what the face needs beside its parts.
 type Options struct {
@@ -35,7 +42,7 @@ type Face struct {
 	now      func() time.Time
 	url      string
 	version  string
-	mux      http.Handler
+	v1       []web.Route // what huma made of the operations of /api/v1
 }
 
 // New makes the face.
@@ -44,12 +51,102 @@ func New(opts Options) *Face {
 		accounts: opts.Accounts, registry: opts.Registry, index: opts.Index,
 		now: opts.Now, url: opts.URL, version: opts.Version,
 	}
-	f.mux = http.NotFoundHandler()
+	f.v1 = f.describe()
 	return f
 }
 
-// Routes is every route of the face.
-func (f *Face) Routes() []web.Route { return nil }
-
 // Handler serves the routes.
-func (f *Face) Handler() http.Handler { return f.mux }
+func (f *Face) Handler() http.Handler {
+	mux := web.Mount(f.Routes(), f.Error, func(http.ResponseWriter, *http.Request) error {
+		return errs.New(errs.NotFound, "There is nothing at this address.")
+	})
+	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		f.write(w, r, http.StatusMethodNotAllowed, errs.New(errs.Invalid, "This address does not take %s.", r.Method).Because("method"))
+	})
+	return mux
+}
+
+// Error writes an error the way the clients of the address read it.
+func (f *Face) Error(w http.ResponseWriter, r *http.Request, err error) {
+	status := web.Status(err)
+	if !ours(r) {
+		status = classicStatus(err, status)
+	}
+	f.write(w, r, status, err)
+}
+
+func (f *Face) write(w http.ResponseWriter, r *http.Request, status int, err error) {
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="terrarium"`)
+	}
+	switch {
+	case ours(r):
+		web.Problem(w, r, status, err)
+	case strings.HasPrefix(r.URL.Path, "/api/_storage/"):
+		web.StorageError(w, status, storageCode(err), err)
+	default:
+		web.ErrorObject(w, r, status, err)
+	}
+}
+
+// ours reports whether the address speaks our own problem documents and not
+// those of the classic API.
+func ours(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.Path, "/api/v1") || !strings.HasPrefix(r.URL.Path, "/api")
+}
+
+// classicStatus is web.Status as stock clients expect it: they take 400 and
+// 422 alike, but 400 is what they match for a token's name, and they know no
+// 410.
+func classicStatus(err error, status int) int {
+	switch errs.KindOf(err) {
+	case errs.Invalid:
+		return http.StatusBadRequest
+	case errs.Gone:
+		return http.StatusNotFound
+	default:
+		return status
+	}
+}
+
+// call is a handler that knows who asks.
+type call func(w http.ResponseWriter, r *http.Request, actor access.Actor) error
+
+// anyone lets everybody in whose credential is good or who shows none.
+func (f *Face) anyone(h call) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		actor, err := web.Actor(r)
+		if err != nil {
+			return err
+		}
+		return h(w, r, actor)
+	}
+}
+
+// person lets in those who are known.
+func (f *Face) person(h call) web.Handler {
+	return f.anyone(func(w http.ResponseWriter, r *http.Request, actor access.Actor) error {
+		if actor.Anonymous() {
+			return errAnonymous()
+		}
+		return h(w, r, actor)
+	})
+}
+
+func errAnonymous() error {
+	return errs.New(errs.Unauthenticated, "Sign in first: run `anaconda login`, or set ANACONDA_API_TOKEN to a token.")
+}
+
+// empty is the JSON object that clients parse and do not look at.
+var empty = struct{}{}
+
+// created answers 201, which the classic client wants of most changes that say
+// nothing.
+func created(w http.ResponseWriter) error {
+	return web.JSON(w, http.StatusCreated, empty)
+}
+
+func noContent(w http.ResponseWriter) error {
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
