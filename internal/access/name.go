@@ -26,6 +26,18 @@ var reservedNames = func() map[string]bool {
 	return set
 }()
 
+// reservedKeys are the keys of all reserved names and of the subdirs.
+var reservedKeys = func() map[string]bool {
+	set := map[string]bool{}
+	for name := range reservedNames {
+		set[NameKey(name)] = true
+	}
+	for _, subdir := range conda.KnownSubdirs() {
+		set[NameKey(subdir)] = true
+	}
+	return set
+}()
+
 var ownerName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,38}$`)
 
 // ReservedName reports whether no owner may have the name, because it means
@@ -41,7 +53,7 @@ func MirrorName(name string) bool { return name == "main" || name == "r" || name
 
 // CheckOwnerName reports as errs.Invalid why name may not be that of an owner:
 // 1 to 39 lower-case letters, digits, dashes and underscores, the first a letter
-// or a digit, and not reserved.
+// or a digit, neither reserved nor to be taken for a reserved one.
 func CheckOwnerName(name string) error {
 	bad := func(format string, args ...any) error {
 		return errs.New(errs.Invalid, format, args...).On("name")
@@ -51,8 +63,8 @@ func CheckOwnerName(name string) error {
 		return bad("Type a name.")
 	case len(name) > 39:
 		return bad("This name has %d characters; the limit is 39.", len([]rune(name)))
-	case ReservedName(name):
-		return errs.New(errs.Invalid, "The name %s is reserved. Choose another.", name).On("name").Because("name-reserved")
+	case ReservedName(name), reservedKeys[NameKey(name)]:
+		return errs.New(errs.Invalid, "The name %s is reserved. Choose another.", clip(name)).On("name").Because("name-reserved")
 	case !ownerName.MatchString(name):
 		return bad("A name may hold only lower-case letters, digits, - and _, and begins with a letter or a digit.")
 	}

@@ -20,15 +20,13 @@ import (
 
 	"terrarium/internal/access"
 	"terrarium/internal/audit"
+	"terrarium/internal/mail"
 	"terrarium/internal/sqldb"
 )
 
-// Message is a mail to one person, in plain text.
-type Message struct{ To, Subject, Text string }
-
 // Sender is what accounts need of outgoing mail.
 type Sender interface {
-	Send(ctx context.Context, m Message) error
+	Send(ctx context.Context, m mail.Message) error
 }
 
 // Options are the choices of New. The zero value of each is explained beside it.
@@ -172,14 +170,14 @@ func (a *Accounts) record(ctx context.Context, tx *sqldb.DB, actor access.Actor,
 	return audit.Write(ctx, tx, actor, e)
 }
 
-// send mails in the background, for as long as the mail server takes, and waits
-// a moment for it: the usual mail has gone when the page is answered, a slow
-// server holds nobody up.
-func (a *Accounts) send(ctx context.Context, m Message) {
-	if a.opts.Mail == nil {
-		return
-	}
+// post mails in the background, for as long as the mail server takes. The
+// channel closes when it is done. What goes wrong is logged.
+func (a *Accounts) post(ctx context.Context, m mail.Message) <-chan struct{} {
 	done := make(chan struct{})
+	if a.opts.Mail == nil {
+		close(done)
+		return done
+	}
 	a.sendings.Go(func() {
 		defer close(done)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
@@ -188,10 +186,16 @@ func (a *Accounts) send(ctx context.Context, m Message) {
 			a.opts.Log.Error("send mail", "subject", m.Subject, "error", err)
 		}
 	})
+	return done
+}
+
+// send is post and waits a moment: the usual mail has gone when the page is
+// answered, a slow server holds nobody up.
+func (a *Accounts) send(ctx context.Context, m mail.Message) {
 	patience := time.NewTimer(a.opts.AnswerAfter)
 	defer patience.Stop()
 	select {
-	case <-done:
+	case <-a.post(ctx, m):
 	case <-patience.C:
 	case <-ctx.Done():
 	}
@@ -214,6 +218,12 @@ func network(remote string) string {
 		return remote
 	}
 	return prefix.String()
+}
+
+// clean makes a text from a client fit for both databases: PostgreSQL takes
+// neither NUL nor what is no UTF-8.
+func clean(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }
 
 // noRows reports whether a query found nothing.
