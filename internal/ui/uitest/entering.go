@@ -1,7 +1,11 @@
 package uitest
 
 import (
+	"terrarium/internal/ui/pages/forgot"
+	"terrarium/internal/ui/pages/reset"
+	"terrarium/internal/ui/pages/setup"
 	"terrarium/internal/ui/pages/signin"
+	"terrarium/internal/ui/pages/verify"
 	"terrarium/internal/ui/shared"
 )
 
@@ -19,7 +23,37 @@ func (f frames) entering() []Case {
 	no := in
 	no.Username = "ana"
 	no.Errors = shared.Problems{{Text: "Username or password is wrong."}}
+	name := forgot.Page{Page: f.anonymous("I forgot my username", "/forgot/username")}
+	password := forgot.Page{Page: f.anonymous("I forgot my password", "/forgot/password"), Password: true}
+	sent := password
+	sent.Sent = true
+	noMail := name
+	noMail.NoMail = true
+	bad := name
+	bad.Value, bad.Errors = "ana", shared.Problems{{Field: "email", Text: "This is no e-mail address."}}
+	fresh := reset.Page{Page: f.anonymous("New password", "/reset/c0de"), Code: "c0de", Minimum: 7}
+	short := fresh
+	short.Errors = shared.Problems{{Field: "password", Text: "Use at least 7 characters."}}
+	dead := fresh
+	dead.Dead = "This link was used already. Each works once."
+	first := setup.Page{Page: f.anonymous("Set up this server", "/setup/c0de"), Code: "c0de", Address: "https://conda.acme.example", Minimum: 7, MailTo: "written into terrarium-data/mail", SignUps: []shared.Option{{Value: "open", Label: "Everybody", Selected: true}, {Value: "invite", Label: "Invited people"}, {Value: "closed", Label: "Nobody", Hint: "The operator makes the accounts."}}}
+	mismatch := first
+	mismatch.Mismatch = "Your browser came by http://127.0.0.1:8080, the server believes to be https://conda.acme.example. Set --url to what people use."
+	mismatch.Errors = shared.Problems{{Field: "instance", Text: "Give the server a name."}, {Field: "password", Text: "Use at least 7 characters."}, {Field: "username", Text: "Type a username."}}
 	return []Case{
+		{"forgot-username", forgot.View(name)},
+		{"forgot-password", forgot.View(password)},
+		{"forgot-sent", forgot.View(sent)},
+		{"forgot-nomail", forgot.View(noMail)},
+		{"forgot-error", forgot.View(bad)},
+		{"reset-empty", reset.View(fresh)},
+		{"reset-error", reset.View(short)},
+		{"reset-dead", reset.View(dead)},
+		{"verify-empty", verify.View(verify.Page{Page: f.anonymous("Verify your e-mail", "/verify/c0de"), Code: "c0de", Email: "ana@acme.example"})},
+		{"verify-done", verify.View(verify.Page{Page: f.member("Verify your e-mail", "/verify/c0de", "ana"), Done: true, Email: "ana@acme.example"})},
+		{"verify-dead", verify.View(verify.Page{Page: f.anonymous("Verify your e-mail", "/verify/c0de"), Dead: "This link has expired."})},
+		{"setup-empty", setup.View(first)},
+		{"setup-error", setup.View(mismatch)},
 		{"signup-empty", signin.View(up)},
 		{"signup-error", signin.View(wrong)},
 		{"signup-closed", signin.View(closed)},

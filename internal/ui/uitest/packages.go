@@ -45,7 +45,7 @@ func (f frames) packages() []Case {
 		},
 		Dependencies: overview.Dependencies{
 			For: "linux-64, Python 3.12", Total: 17, Dependents: 31, Href: "/acme/rasterio/dependencies",
-			Items: dependencies(),
+			Items: needed(),
 		},
 		README:   overview.README{HTML: markdown.Render([]byte(readme), markdown.Options{}).HTML, Cut: true, AllURL: "/acme/rasterio?readme=all#readme", From: "1.4.3"},
 		Releases: []overview.Release{{Version: "1.4.3", Badge: shared.Badge{Text: "main"}, At: ago(3)}, {Version: "1.4.2", Badge: shared.Badge{Text: "main"}, At: ago(43)}, {Version: "1.4.1", Badge: shared.Badge{Text: "main"}, At: ago(80)}, {Version: "1.4.0rc1", Badge: shared.Badge{Text: "rc"}, At: ago(92)}, {Version: "1.3.11", Badge: shared.Badge{Text: "main"}, At: ago(132)}, {Version: "1.3.9", Badge: shared.Badge{Kind: "bad", Icon: "ban", Text: "blocked", Href: "/why/8KQ2"}, At: ago(263)}}, ReleaseCount: 23,
@@ -70,12 +70,12 @@ func (f frames) packages() []Case {
 	bare.Files.Noarch = []shared.NoarchFile{{Label: "pyhd8ed1ab", Build: "build 2", Href: "/acme/rasterio/files/noarch/rasterio-1.4.3-pyhd8ed1ab_2.conda", Size: 42_000}}
 	bare.Blocked = &overview.Blocked{Sentence: "rasterio 1.4.3 is blocked in acme/prod.", WhyURL: "/why/8KQ2", Allowed: &shared.Code{Lines: []string{`conda install -c https://conda.acme.example/conda/acme/prod "rasterio>=1.4.4"`}, Prompt: true}}
 	bare.Head.Yanked = "Wheels were built against the wrong GDAL."
-	return []Case{
+	return append(append([]Case{
 		{"package-full", overview.View(full)},
 		{"package-dark", overview.View(dark)},
 		{"package-empty", overview.View(empty)},
 		{"package-error", overview.View(bare)},
-	}
+	}, f.tabs()...), f.owners()...)
 }
 
 func matrix() []shared.MatrixRow {
@@ -90,7 +90,7 @@ func matrix() []shared.MatrixRow {
 	}
 }
 
-func dependencies() []shared.Dependency {
+func needed() []shared.Dependency {
 	var items []shared.Dependency
 	for _, d := range [][2]string{{"affine", ""}, {"attrs", ""}, {"certifi", ""}, {"click", ">=4.0"}, {"click-plugins", ""}, {"cligj", ">=0.5"}, {"libgdal-core", ">=3.10.3,<3.11.0a0"}, {"numpy", ">=1.21,<3"}, {"proj", ">=9.6.0,<9.7.0a0"}, {"pyparsing", ">=2.1.0"}, {"python", ">=3.12,<3.13.0a0"}, {"snuggs", ">=1.4.1"}} {
 		items = append(items, shared.Dependency{Name: d[0], Spec: d[1], Href: "/acme/" + d[0]})

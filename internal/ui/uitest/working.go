@@ -1,6 +1,8 @@
 package uitest
 
 import (
+	"terrarium/internal/ui/pages/add"
+	"terrarium/internal/ui/pages/confirm"
 	"terrarium/internal/ui/pages/dashboard"
 	"terrarium/internal/ui/shared"
 )
@@ -48,7 +50,36 @@ func (f frames) working() []Case {
 	none := full
 	none.Filter, none.Mine.Table.Rows = "zzz", nil
 	none.Activity, none.Notifications, none.Plan = nil, nil, nil
+	upload := add.Page{
+		Page: f.member("Add a package", "/add", "ana"), Limit: "up to 1 GB a file; 1.76 of 3 GB are free",
+		Owners:  []shared.Option{{Value: "ana", Label: "ana", Selected: true}, {Value: "acme", Label: "acme"}},
+		Private: []shared.Option{{Value: "no", Label: "Everybody", Hint: "Public", Selected: true}, {Value: "yes", Label: "Only whom you let in", Hint: "Private; 9 of 10 are left"}},
+		Login:   []string{"anaconda login --at https://conda.acme.example"}, Upload: []string{"anaconda upload mypackage-1.0-0.conda"}, CI: []string{"ANACONDA_API_KEY=…  # a token of yours", "anaconda upload *.conda"},
+	}
+	upload.Current, upload.Scripts = "add", []string{"upload.js"}
+	results := upload
+	results.Results = []add.Result{
+		{File: "rasterio-1.4.3-py312_0.conda", Owner: "acme", Package: "rasterio", Version: "1.4.3", Subdir: "linux-64", Size: 7_900_000},
+		{File: "rasterio-1.4.3-py313_0.conda", Reasons: []string{"rasterio-1.4.3-py313_0.conda exists already with other contents.", "The file says linux-64, the upload says osx-64."}, Remedy: "Raise the build number."},
+	}
+	lonely := upload
+	lonely.Owners, lonely.Private, lonely.CI = nil, nil, nil
+	lonely.Errors = shared.Problems{{Field: "file", Text: "Choose at least one file."}}
+	question := confirm.Page{
+		Page: f.member("Delete acme/rasterio?", "/acme/rasterio/delete", "acme"), Question: "Delete acme/rasterio?", Sentence: "31 packages depend on it. It stays in the trash for 14 days.",
+		Trail: []shared.Link{{Text: "acme", Href: "/acme"}, {Text: "rasterio", Href: "/acme/rasterio"}, {Text: "Delete"}},
+		Ends:  []string{"23 releases with 402 files, 3.1 GB", "11,482 downloads in 30 days go unanswered"}, Typed: "acme/rasterio", Action: "/acme/rasterio/delete", Verb: "Delete acme/rasterio", KeepURL: "/acme/rasterio",
+	}
+	mistyped := question
+	mistyped.Errors = shared.Problems{{Field: "typed", Text: "Type acme/rasterio exactly."}}
+	plain := confirm.Page{Page: f.member("End the session?", "/settings/security", "ana"), Question: "End the session?", Sentence: "The browser is signed out.", Action: "/settings/security/sessions", Verb: "End the session", KeepURL: "/settings/security"}
 	return []Case{
+		{"add-full", add.View(upload)},
+		{"add-results", add.View(results)},
+		{"add-error", add.View(lonely)},
+		{"confirm-full", confirm.View(question)},
+		{"confirm-error", confirm.View(mistyped)},
+		{"confirm-plain", confirm.View(plain)},
 		{"dashboard-full", dashboard.View(full)},
 		{"dashboard-new", dashboard.View(start)},
 		{"dashboard-none", dashboard.View(none)},
