@@ -69,6 +69,12 @@ func (r *Registry) Trends(ctx context.Context, packages []Package, days int) (ma
 	return series, nil
 }
 
+// Look is Package without the list of versions, for pages that list releases
+// anyway.
+func (r *Registry) Look(ctx context.Context, actor access.Actor, owner, name string) (Package, error) {
+	return loadPackage(ctx, r.db, actor, access.Read, owner, name)
+}
+
 // FilesOf is Files for a package that was just read, or for one version of it.
 func (r *Registry) FilesOf(ctx context.Context, actor access.Actor, p Package, version string) ([]File, error) {
 	if err := may(actor, access.Read, p.object()); err != nil {

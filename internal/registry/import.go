@@ -135,7 +135,7 @@ func (i *importer) subdir(ctx context.Context, owner, channel, subdir string) (I
 	if err != nil {
 		// The reason that counts is err; what cannot be swept now is swept by
 		// the next change of the channel.
-		if swept := i.sweep(context.WithoutCancel(ctx), subdir); swept != nil {
+		if swept := i.sweep(context.WithoutCancel(ctx)); swept != nil {
 			i.r.opts.Log.ErrorContext(ctx, "sweeping a broken import failed", "err", swept, "channel", i.channel.ID)
 		}
 		return ImportCount{}, err

@@ -218,3 +218,6 @@ func body(s string) func(*registry.UploadRequest) {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// key is the blob of a file.
+func (w *world) key(f registry.File) blob.Key { return blob.Key(f.SHA256) }
