@@ -63,7 +63,7 @@ func rightsOf(a Actor, o Object) rights {
 	var onOwner, onChannel, onPackage int
 	for _, g := range a.Grants {
 		switch {
-		case g.ObjectID == "":
+		case a.Anonymous(), g.ObjectID == "":
 		case g.ObjectKind == OnOwner && g.ObjectID == o.OwnerID:
 			onOwner = max(onOwner, g.Verb.rank())
 		case g.ObjectKind == OnChannel && g.ObjectID == o.ChannelID:
