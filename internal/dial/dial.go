@@ -8,6 +8,7 @@ package dial
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -136,4 +137,22 @@ func (d *Dialer) allowed(addr netip.Addr) bool {
 func IsRefused(err error) bool {
 	e, ok := errors.AsType[*errs.Error](err)
 	return ok && e.Reason == "private-address"
+}
+
+// DialTLSContext is DialContext with TLS on top, for the name in addr.
+func (d *Dialer) DialTLSContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := d.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	secure := tls.Client(conn, &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12})
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
 }
