@@ -145,3 +145,12 @@ func (r *cachedRows) Close() error {
 	r.stmt.busy = false
 	return err
 }
+
+// ColumnTypeDatabaseTypeName gives the declared type of a column, which Dump
+// needs.
+func (r *cachedRows) ColumnTypeDatabaseTypeName(index int) string {
+	if t, ok := r.Rows.(driver.RowsColumnTypeDatabaseTypeName); ok {
+		return t.ColumnTypeDatabaseTypeName(index)
+	}
+	return ""
+}
