@@ -298,7 +298,8 @@ func BenchmarkImport(b *testing.B) {
 	for range b.N {
 		w := newWorld(b, sqldbtest.Open(b), registry.Options{})
 		begun := time.Now()
-		report, err := w.Import(w.ctx, w.alice, "acme", "", registry.ImportSource{Files: folder, MetadataOnly: true, BaseURL: "https://channel.test"}, nil)
+		report, err := w.Import(w.ctx, w.alice, "acme", "", registry.ImportSource{Files: folder, MetadataOnly: true, BaseURL: "https://channel.test"},
+			func(string, int) { w.pass(time.Second) })
 		if err != nil || report.Subdirs["noarch"].Added != n {
 			b.Fatalf("got %+v, %v", report, err)
 		}

@@ -28,11 +28,12 @@ var (
 // write puts a batch into rows, in one transaction.
 func (i *importer) write(ctx context.Context, subdir string, batch []*entry) error {
 	var packages, releases, files, infos, labels, records [][]any
+	now := i.r.now() // for ids: those of a batch lie together
 	for _, e := range batch {
 		rec, name := e.record, packageName(e.record.Name)
 		p := i.packages[name]
 		if p == nil {
-			p = &importedPackage{id: access.NewID(i.stamp)}
+			p = &importedPackage{id: access.NewID(now)}
 			i.packages[name] = p
 		}
 		if !p.written {
@@ -46,7 +47,7 @@ func (i *importer) write(ctx context.Context, subdir string, batch []*entry) err
 		i.names[name] = true
 		release := i.releases[[2]string{p.id, rec.Version}]
 		if release == "" {
-			release = access.NewID(i.stamp)
+			release = access.NewID(now)
 			i.releases[[2]string{p.id, rec.Version}] = release
 			releases = append(releases, []any{release, p.id, rec.Version, e.about(), i.actor.Name, i.stamp})
 		}
@@ -54,7 +55,7 @@ func (i *importer) write(ctx context.Context, subdir string, batch []*entry) err
 		if err != nil {
 			return err
 		}
-		e.id = access.NewID(i.stamp)
+		e.id = access.NewID(now)
 		source := ""
 		if i.src.MetadataOnly {
 			source = strings.TrimSuffix(i.src.BaseURL, "/") + "/" + subdir + "/" + e.fileName

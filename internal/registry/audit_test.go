@@ -1,0 +1,211 @@
+package registry_test
+
+import (
+	"bytes"
+	"encoding/json/jsontext"
+	"reflect"
+	"slices"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"terrarium/internal/access"
+	"terrarium/internal/condatest"
+	"terrarium/internal/registry"
+)
+
+// changes are all methods that change something that people can see. Each is run
+// in a world in which alice/demo 1.0 is in main and dev, alice/gone is in the
+// trash and a copy of demo waits for its commit.
+var changes = map[string]func(w *world) error{
+	"CreateChannel": func(w *world) error {
+		_, err := w.CreateChannel(w.ctx, w.alice, "alice", registry.NewChannel{Name: "new"})
+		return err
+	},
+	"UpdateChannel": func(w *world) error {
+		_, err := w.UpdateChannel(w.ctx, w.alice, "alice", "dev", registry.ChannelUpdate{Description: ptr("New")})
+		return err
+	},
+	"SetVisibility": func(w *world) error {
+		return w.SetVisibility(w.ctx, w.alice, "alice", "dev", access.Private)
+	},
+	"LockChannel": func(w *world) error { return w.LockChannel(w.ctx, w.alice, "alice", "dev") },
+	"UnlockChannel": func(w *world) error {
+		return w.UnlockChannel(w.ctx, w.alice, "alice", "dev")
+	},
+	"FreezeChannel": func(w *world) error {
+		_, err := w.FreezeChannel(w.ctx, w.alice, "alice", "dev", 0)
+		return err
+	},
+	"ThawChannel": func(w *world) error {
+		_, err := w.ThawChannel(w.ctx, w.alice, "alice", "dev")
+		return err
+	},
+	"AddLabel": func(w *world) error {
+		_, err := w.AddLabel(w.ctx, w.alice, "alice", "prod", registry.Selector{})
+		return err
+	},
+	"RemoveLabel": func(w *world) error {
+		_, err := w.RemoveLabel(w.ctx, w.alice, "alice", "dev", registry.Selector{})
+		return err
+	},
+	"CopyLabel": func(w *world) error {
+		_, err := w.CopyLabel(w.ctx, w.alice, "alice", "main", "prod")
+		return err
+	},
+	"CreatePackage": func(w *world) error {
+		_, _, err := w.CreatePackage(w.ctx, w.alice, "alice", "new", registry.NewPackage{})
+		return err
+	},
+	"UpdatePackage": func(w *world) error {
+		_, err := w.UpdatePackage(w.ctx, w.alice, "alice", "demo", jsontext.Value(`{"summary":"New"}`))
+		return err
+	},
+	"SetPrivate": func(w *world) error {
+		_, err := w.SetPrivate(w.ctx, w.alice, "alice", "demo", true)
+		return err
+	},
+	"DeletePackage": func(w *world) error { return w.DeletePackage(w.ctx, w.alice, "alice", "demo") },
+	"CreateRelease": func(w *world) error {
+		_, _, err := w.CreateRelease(w.ctx, w.alice, "alice", "demo", "9", registry.NewRelease{})
+		return err
+	},
+	"UpdateRelease": func(w *world) error {
+		_, err := w.UpdateRelease(w.ctx, w.alice, "alice", "demo", "1.0", registry.ReleaseUpdate{Description: ptr("New")})
+		return err
+	},
+	"DeleteRelease": func(w *world) error { return w.DeleteRelease(w.ctx, w.alice, "alice", "demo", "1.0") },
+	"DeleteFile": func(w *world) error {
+		_, err := w.DeleteFile(w.ctx, w.alice, "alice", "demo", "1.0", demo)
+		return err
+	},
+	"RestoreFile": func(w *world) error {
+		trash, err := w.Trash(w.ctx, w.alice, "alice")
+		if err != nil {
+			return err
+		}
+		_, err = w.RestoreFile(w.ctx, w.alice, trash[0].ID)
+		return err
+	},
+	"Withdraw": func(w *world) error {
+		_, err := w.Withdraw(w.ctx, w.alice, "alice", "demo", "1.0", demo, "bad")
+		return err
+	},
+	"Unwithdraw": func(w *world) error {
+		_, err := w.Unwithdraw(w.ctx, w.alice, "alice", "demo", "1.0", demo)
+		return err
+	},
+	"Copy": func(w *world) error {
+		_, err := w.Copy(w.ctx, w.alice, registry.CopyRequest{Owner: "alice", Package: "demo", Version: "1.0", ToOwner: "acme"})
+		return err
+	},
+	"Upload": func(w *world) error {
+		_, _, err := w.upload(w.alice, "alice", condatest.Spec{Name: "new"})
+		return err
+	},
+	"Stage": func(w *world) error {
+		_, err := w.Stage(w.ctx, w.alice, stageOf("1"))
+		return err
+	},
+	"Commit": func(w *world) error {
+		staged, err := w.Stage(w.ctx, w.alice, stageOf("1"))
+		if err != nil {
+			return err
+		}
+		content := condatest.Make(w.t, condatest.Spec{Build: "1"})
+		if err := w.Receive(w.ctx, staged.Secret, bytes.NewReader(content), registry.Declared{}); err != nil {
+			return err
+		}
+		w.exec("DELETE FROM audit")
+		_, err = w.Commit(w.ctx, w.alice, "alice", "demo", "1.0", stageOf("1").Basename, staged.ID)
+		return err
+	},
+	"Import": func(w *world) error {
+		folder := fstest.MapFS{"noarch/repodata.json": &fstest.MapFile{Data: manyRecords(3)}}
+		_, err := w.Import(w.ctx, w.alice, "alice", "forge", registry.ImportSource{Files: folder, MetadataOnly: true, BaseURL: "https://channel.test"}, nil)
+		return err
+	},
+	"GC": func(w *world) error {
+		w.pass(15 * 24 * time.Hour)
+		_, err := w.GC(w.ctx, false, 0)
+		return err
+	},
+}
+
+// silent are the methods that change nothing, or nothing that is anybody's deed:
+// Receive only brings bytes to an upload that Stage has put on record, counting
+// downloads is no deed either.
+var silent = []string{
+	"Channel", "ChannelBuilds", "ChannelChanges", "ChannelFiles", "ChannelPackages", "ChannelSubdirs", "Channels", "Close",
+	"CountDownload", "Dependents", "Downloads", "Featured", "File", "FileAt", "FileAtGeneration", "FileByID", "FileInfo",
+	"Files", "FilesOf", "FlushDownloads", "Fsck", "Generation", "LatestRelease", "Look", "MaxUpload", "OpenChannel",
+	"OpenFile", "Package", "Packages", "Presign", "PublishedNotices", "Receive", "Release", "Releases", "ReleasesOf",
+	"Search", "SetPublisher", "SharedWith", "Stats", "Trash", "Trends",
+}
+
+func stageOf(build string) registry.StageRequest {
+	return registry.StageRequest{Owner: "alice", Package: "demo", Version: "1.0", Basename: "noarch/demo-1.0-" + build + ".conda", Type: "conda"}
+}
+
+func TestEveryChangeIsAudited(t *testing.T) {
+	for method := range reflect.TypeFor[*registry.Registry]().Methods() {
+		_, changing := changes[method.Name]
+		if changing == slices.Contains(silent, method.Name) {
+			t.Errorf("say in one of the two lists whether %s changes something", method.Name)
+		}
+	}
+	for name, do := range changes {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, w *world) {
+				w.must(w.alice, "alice", condatest.Spec{}, func(u *registry.UploadRequest) { u.Labels = []string{"dev"} })
+				w.must(w.alice, "alice", condatest.Spec{Name: "gone"})
+				if _, err := w.DeleteFile(w.ctx, w.alice, "alice", "gone", "1.0", "noarch/gone-1.0-0.conda"); err != nil {
+					t.Fatal(err)
+				}
+				w.exec("DELETE FROM audit")
+				if err := do(w); err != nil {
+					t.Fatal(err)
+				}
+				want := "alice"
+				if name == "GC" {
+					want = ""
+				}
+				if n := w.count("SELECT count(*) FROM audit WHERE actor_name = $1 AND action <> ''", want); n == 0 {
+					t.Error("no row in the audit log")
+				}
+				w.clean()
+			})
+		})
+	}
+}
+
+// What is refused leaves no trace.
+func TestRefusedChangesWriteNothing(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.must(w.alice, "alice", condatest.Spec{}, func(u *registry.UploadRequest) { u.Labels = []string{"dev"} })
+		w.must(w.alice, "alice", condatest.Spec{Name: "gone"})
+		if _, err := w.DeleteFile(w.ctx, w.alice, "alice", "gone", "1.0", "noarch/gone-1.0-0.conda"); err != nil {
+			t.Fatal(err)
+		}
+		before := w.rows()
+		alice := w.alice
+		for _, who := range []access.Actor{w.bob, w.nobody, tokenOf(w.alice, "api:read")} {
+			w.alice = who
+			for name, do := range changes {
+				switch name {
+				case "GC", "RestoreFile": // of the system; of what Trash already refuses
+					continue
+				}
+				if err := do(w); err == nil {
+					t.Errorf("%s by %q was not refused", name, who.Name+who.Credential)
+				}
+			}
+		}
+		w.alice = alice
+		for table, n := range w.rows() {
+			if n != before[table] {
+				t.Errorf("%d rows came to %s", n-before[table], table)
+			}
+		}
+	})
+}
