@@ -1,0 +1,145 @@
+//go:build bench
+
+package bench
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"terrarium/test/program"
+)
+
+// What is judged. Everything else is only reported.
+const (
+	// A channel ten times as large may cost one upload this much more.
+	growthAllowed = 2.0
+	// Waiting uploads share a transaction, so clients together are faster. The
+	// clients of this test share the machine with the server, hence no more.
+	togetherAtLeast = 1.2
+	// How many times faster than indexing the folder anew, where that is there
+	// to be compared.
+	fasterAtLeast = 20.0
+)
+
+// TestBenchPublish measures import, start, one client and many, at each size.
+// The sizes take turns, so that other work on the machine falls on all.
+func TestBenchPublish(t *testing.T) {
+	binary := program.Build(t)
+	var all []*subject
+	for _, n := range sizes(t) {
+		all = append(all, load(t, binary, n))
+	}
+	for _, s := range all {
+		s.warm(t)
+	}
+	for range rounds {
+		for _, s := range all {
+			s.round(t)
+		}
+	}
+	for range bandRounds {
+		for _, s := range all {
+			s.together(t)
+		}
+	}
+	for _, s := range all {
+		s.peak = s.client.server.Usage().PeakRSS
+		s.client.server.Stop()
+	}
+	peers := make([]peer, len(all))
+	for i, s := range all {
+		peers[i] = indexFolder(t, s)
+	}
+	t.Logf("\n%s", table(all, peers))
+	judge(t, all, peers)
+}
+
+// judge compares each size with the least one and with the peer.
+func judge(t *testing.T, all []*subject, peers []peer) {
+	t.Helper()
+	least := all[0]
+	for i, s := range all {
+		own, cpu := s.growth(least)
+		allowed := growthAllowed
+		for n := least.records * 10; n < s.records; n *= 10 {
+			allowed *= growthAllowed
+		}
+		if own > allowed {
+			t.Errorf("an upload at %d records takes %.2f times that at %d, at most %.1f is right", s.records, own, least.records, allowed)
+		}
+		if cpu > allowed {
+			t.Errorf("an upload at %d records takes %.2f times the CPU of that at %d, at most %.1f is right", s.records, cpu, least.records, allowed)
+		}
+		if got := s.rateTogether() / s.rateAlone(); got < togetherAtLeast {
+			t.Errorf("at %d records %d clients are %.2f times as fast as one, want %.1f", s.records, connections, got, togetherAtLeast)
+		}
+		if peers[i].there && peers[i].ratio(s) < fasterAtLeast {
+			t.Errorf("at %d records an upload is only %.1f times faster than index_fs, want %.0f", s.records, peers[i].ratio(s), fasterAtLeast)
+		}
+	}
+}
+
+// growth gives time and CPU of one upload as multiples of those of another size.
+func (m *measured) growth(least *subject) (own, cpu float64) {
+	return float64(quantile(m.own, 0.5)) / float64(quantile(least.own, 0.5)), float64(m.cpu) / float64(least.cpu)
+}
+
+func (m *measured) rateAlone() float64    { return float64(len(m.own)) / sum(m.own).Seconds() }
+func (m *measured) rateTogether() float64 { return float64(len(m.band)) / m.bandTook.Seconds() }
+
+// table writes the figures, a column for each size.
+func table(all []*subject, peers []peer) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
+	row := func(what string, cell func(i int, s *subject) string) {
+		fmt.Fprint(w, what)
+		for i, s := range all {
+			fmt.Fprint(w, "\t", cell(i, s))
+		}
+		fmt.Fprintln(w)
+	}
+	row("records", func(_ int, s *subject) string { return fmt.Sprint(s.records) })
+	row("names", func(_ int, s *subject) string { return fmt.Sprint(s.names) })
+	row("repodata.json", func(_ int, s *subject) string { return megabytes(s.text) })
+	row("import: time", func(_ int, s *subject) string { return short(s.imported.Took) })
+	row("import: peak RSS", func(_ int, s *subject) string { return megabytes(s.imported.PeakRSS()) })
+	row("start to ready", func(_ int, s *subject) string { return short(s.ready) })
+	row("start: peak RSS", func(_ int, s *subject) string { return megabytes(s.loaded) })
+	row("1 client: upload p50", func(_ int, s *subject) string { return short(quantile(s.own, 0.5)) })
+	row("1 client: upload p99", func(_ int, s *subject) string { return short(quantile(s.own, 0.99)) })
+	row("1 client: upload to visible p50", func(_ int, s *subject) string { return short(quantile(s.visible, 0.5)) })
+	row("1 client: upload to visible p99", func(_ int, s *subject) string { return short(quantile(s.visible, 0.99)) })
+	row("1 client: CPU an upload, with reading", func(_ int, s *subject) string { return short(s.cpu / time.Duration(len(s.own))) })
+	row("1 client: bytes written an upload", func(_ int, s *subject) string { return fmt.Sprintf("%d kB", s.written/int64(len(s.own))/1000) })
+	row("1 client: uploads a second", func(_ int, s *subject) string { return fmt.Sprintf("%.0f", s.rateAlone()) })
+	row(fmt.Sprintf("%d clients: uploads a second", connections), func(_ int, s *subject) string { return fmt.Sprintf("%.0f", s.rateTogether()) })
+	row(fmt.Sprintf("%d clients: upload p50", connections), func(_ int, s *subject) string { return short(quantile(s.band, 0.5)) })
+	row(fmt.Sprintf("%d clients: upload p99", connections), func(_ int, s *subject) string { return short(quantile(s.band, 0.99)) })
+	row(fmt.Sprintf("%d clients: CPU an upload", connections), func(_ int, s *subject) string { return short(s.bandCPU / time.Duration(len(s.band))) })
+	row("peak RSS", func(_ int, s *subject) string { return megabytes(s.peak) })
+	row("growth: upload p50", func(_ int, s *subject) string { own, _ := s.growth(all[0]); return fmt.Sprintf("%.2f", own) })
+	row("growth: CPU", func(_ int, s *subject) string { _, cpu := s.growth(all[0]); return fmt.Sprintf("%.2f", cpu) })
+	if os.Getenv("TERRARIUM_PYTHON") != "" {
+		row("index_fs: +1 package", func(i int, _ *subject) string { return short(peers[i].wall) })
+		row("index_fs: CPU", func(i int, _ *subject) string { return short(peers[i].cpu) })
+		row("index_fs: peak RSS", func(i int, _ *subject) string { return megabytes(peers[i].rss) })
+		row("index_fs / upload to visible p50", func(i int, s *subject) string { return fmt.Sprintf("%.0f", peers[i].ratio(s)) })
+	}
+	if err := w.Flush(); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}
+
+func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }
+
+func short(d time.Duration) string {
+	if d >= time.Second {
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
