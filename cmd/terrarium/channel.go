@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"terrarium/internal/access"
+	"terrarium/internal/errs"
+	"terrarium/internal/registry"
+)
+
+type channelCmd struct {
+	Import channelImportCmd `cmd:"" help:"Load an existing channel from a folder, as one generation a subdir."`
+}
+
+type channelImportCmd struct {
+	Channel      string   `arg:"" name:"owner/channel" help:"Channel to load into; it is made if need be."`
+	Source       string   `arg:"" help:"Folder that holds SUBDIR/repodata.json[.zst] and the packages."`
+	Subdir       []string `help:"Only this subdir; may be repeated."`
+	MetadataOnly bool     `help:"Take records only; files are fetched when first asked for."`
+	BaseURL      string   `name:"base-url" help:"Where files of a metadata-only import are fetched from."`
+}
+
+// Run imports the channel, with progress on a terminal.
+func (c *channelImportCmd) Run(p *program) error {
+	owner, channel, _ := strings.Cut(c.Channel, "/")
+	if channel == "" {
+		channel = "main"
+	}
+	if strings.Contains(c.Source, "://") {
+		return errs.New(errs.Invalid, "Only folders can be imported so far; %s is an address. Fetch the channel into a folder first.", c.Source)
+	}
+	root, err := filepath.Abs(c.Source)
+	if err != nil {
+		return err
+	}
+	if st, err := os.Stat(root); err != nil || !st.IsDir() {
+		return errs.New(errs.NotFound, "There is no folder %s.", c.Source)
+	}
+	a, err := p.open()
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	progress, done := p.progress()
+	report, err := a.Registry.Import(p.ctx, access.System(), owner, channel, registry.ImportSource{
+		Files: os.DirFS(root), Subdirs: c.Subdir, MetadataOnly: c.MetadataOnly, BaseURL: c.BaseURL, Name: c.Source,
+	}, progress)
+	done()
+	if err != nil {
+		return err
+	}
+	type line struct {
+		Subdir  string   `json:"subdir"`
+		Added   int      `json:"added"`
+		Kept    int      `json:"kept"`
+		Skipped []string `json:"skipped"`
+	}
+	var lines []line
+	for _, s := range slices.Sorted(maps.Keys(report.Subdirs)) {
+		n := report.Subdirs[s]
+		lines = append(lines, line{s, n.Added, n.Kept, n.Skipped})
+	}
+	if p.json {
+		return p.printJSON(lines)
+	}
+	for _, l := range lines {
+		fmt.Fprintf(p.stdout, "%s: %d records added, %d were there already, %d left out\n", l.Subdir, l.Added, l.Kept, len(l.Skipped))
+		for _, why := range l.Skipped {
+			fmt.Fprintf(p.stderr, "  %s\n", why)
+		}
+	}
+	return nil
+}
+
+// progress gives a bar where stderr is a terminal, else nothing.
+func (p *program) progress() (registry.ImportProgress, func()) {
+	f, ok := p.stderr.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return func(string, int, int) {}, func() {}
+	}
+	var bar *progressbar.ProgressBar
+	var of string
+	return func(subdir string, done, total int) {
+			if bar == nil || of != subdir {
+				of = subdir
+				bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(subdir), progressbar.OptionShowCount(), progressbar.OptionThrottle(100_000_000))
+			}
+			_ = bar.Set(done) // only drawing
+		}, func() {
+			if bar != nil {
+				_ = bar.Finish()
+				fmt.Fprintln(f)
+			}
+		}
+}

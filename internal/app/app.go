@@ -1,0 +1,176 @@
+// Package app is the program: it reads the configuration, wires the parts in
+// the order of the storeys, mounts the faces, starts and stops. It knows
+// everything and decides nothing; only commands and tests import it.
+package app
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/lmittmann/tint"
+
+	"terrarium/internal/access"
+	"terrarium/internal/account"
+	"terrarium/internal/archive"
+	"terrarium/internal/blob"
+	"terrarium/internal/dial"
+	"terrarium/internal/errs"
+	"terrarium/internal/index"
+	"terrarium/internal/job"
+	"terrarium/internal/mail"
+	"terrarium/internal/registry"
+	"terrarium/internal/sqldb"
+)
+
+// App is an opened store with everything that works on it.
+type App struct {
+	Config   Config
+	Log      *slog.Logger
+	DB       *sqldb.DB          // rows
+	Blobs    *blob.Store        // bytes
+	Mail     *mail.Mailer       // outgoing mail
+	Dial     *dial.Dialer       // the only way out
+	Jobs     *job.Client        // slow work
+	Rights   *access.Generation // when anybody's rights changed
+	Accounts *account.Accounts  // people, organisations, tokens
+	Registry *registry.Registry // channels, packages, files
+	Index    *index.Index       // what clients read of them
+
+	ready   atomic.Bool // migrations, database, blobs, sample and first load are done
+	metrics *metrics
+	now     func() time.Time
+}
+
+// Option changes how New wires the parts, for tests.
+type Option func(*App)
+
+// WithClock replaces the clock.
+func WithClock(now func() time.Time) Option { return func(a *App) { a.now = now } }
+
+// New opens the store that cfg names, brings its schema up and wires the parts.
+// Close must follow.
+func New(ctx context.Context, cfg Config, log *slog.Logger, options ...Option) (_ *App, err error) {
+	a := &App{Config: cfg, Log: log, now: time.Now}
+	for _, o := range options {
+		o(a)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if usesData(cfg) {
+		if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+			return nil, errs.Wrap(errs.Unavailable, err, "The folder %s cannot be made.", cfg.Data)
+		}
+	}
+	a.Dial = dial.New(dial.Options{Allow: cfg.OutgoingAllowed})
+	if a.DB, err = sqldb.Open(ctx, cfg.Database, sqldb.Options{Log: log}); err != nil {
+		return nil, err
+	}
+	if err = a.DB.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	if a.Blobs, err = blob.Open(ctx, cfg.Blobs, blob.Options{Dialer: a.Dial}); err != nil {
+		return nil, err
+	}
+	if a.Mail, err = mail.Open(cfg.Mail, mail.Options{Dialer: a.Dial, From: sender(cfg), Now: a.now}); err != nil {
+		return nil, err
+	}
+	a.Rights = access.NewGeneration(a.DB)
+	a.Accounts = account.New(a.DB, account.Options{
+		Now: a.now, Mail: letters{a.Mail}, Log: log, Gen: a.Rights, URL: cfg.URL, Signup: cfg.Signup, RequireVerified: cfg.VerifyEmail,
+	})
+	a.Registry = registry.New(a.DB, a.Blobs, registry.Options{
+		Now: a.now, Log: log, Gen: a.Rights, Limits: archive.DefaultLimits(), MaxUpload: cfg.MaxUpload, Fetch: a.fetch,
+	})
+	a.Index = index.New(a.DB, a.Registry, index.Options{URL: cfg.URL, Now: a.now, Log: log})
+	a.Registry.SetPublisher(a.Index)
+	a.Jobs = a.jobs()
+	a.metrics = newMetrics()
+	if err = a.Accounts.EnsureMirrorOwners(ctx); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Close writes what is still in memory and gives everything up.
+func (a *App) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var err error
+	if a.Registry != nil {
+		err = errors.Join(err, a.Registry.Close(ctx))
+	}
+	if a.Accounts != nil {
+		err = errors.Join(err, a.Accounts.Close(ctx))
+	}
+	if a.Blobs != nil {
+		err = errors.Join(err, a.Blobs.Close())
+	}
+	if a.DB != nil {
+		err = errors.Join(err, a.DB.Close())
+	}
+	return err
+}
+
+// usesData reports whether anything lies in the data folder.
+func usesData(cfg Config) bool {
+	return cfg.TLSDev || strings.HasPrefix(cfg.Database, "sqlite:") || strings.HasPrefix(cfg.Blobs, "file:") || strings.HasPrefix(cfg.Mail, "dir:")
+}
+
+// letters sends what accounts has to say.
+type letters struct{ m *mail.Mailer }
+
+// Send sends one mail.
+func (l letters) Send(ctx context.Context, m account.Message) error {
+	return l.m.Send(ctx, mail.Message{To: m.To, Subject: m.Subject, Text: m.Text})
+}
+
+func sender(cfg Config) string {
+	host := strings.TrimPrefix(strings.TrimPrefix(cfg.URL, "https://"), "http://")
+	host, _, _ = strings.Cut(host, ":")
+	if strings.Trim(host, "0123456789.") == "" || host == "localhost" {
+		host = "terrarium.invalid"
+	}
+	return "terrarium@" + host
+}
+
+// fetch gets a file from where an imported channel came from.
+func (a *App) fetch(ctx context.Context, address string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, errs.Wrap(errs.Invalid, err, "The address of the file is not well formed.")
+	}
+	resp, err := a.Dial.HTTPClient().Do(req)
+	if err != nil {
+		return nil, errs.Wrap(errs.Unavailable, err, "The channel that this file comes from does not answer.")
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, errs.New(errs.Unavailable, "The channel that this file comes from answered %s.", resp.Status)
+	}
+	return resp.Body, nil
+}
+
+// NewLog makes the log that the configuration asks for.
+func NewLog(w io.Writer, cfg Config) *slog.Logger {
+	level := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}[cfg.LogLevel]
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+	}
+	f, isFile := w.(*os.File)
+	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, NoColor: !isFile || !isTerminal(f), TimeFormat: time.TimeOnly}))
+}
+
+func isTerminal(f *os.File) bool {
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
+}

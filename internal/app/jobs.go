@@ -1,0 +1,30 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"terrarium/internal/job"
+)
+
+// sweep is the nightly job that empties the trash and removes what nothing
+// names any more.
+type sweep struct{}
+
+// sweepGrace is how old an orphaned blob must be before the nightly sweep takes
+// it: longer than any upload lasts, and than a backup runs.
+const sweepGrace = 24 * time.Hour
+
+// jobs makes the queue with every kind of job and every schedule.
+func (a *App) jobs() *job.Client {
+	c := job.New(a.DB, job.Options{Log: a.Log})
+	job.Register(c, "sweep", func(ctx context.Context, _ sweep) error {
+		s, err := a.Sweep(ctx, Sweeping{Grace: sweepGrace})
+		if err == nil {
+			a.Log.Info("swept", "files", s.Files, "uploads", s.Uploads, "blobs", s.Blobs, "bytes", s.Bytes, "shards", s.Shards)
+		}
+		return err
+	})
+	c.Every(24*time.Hour, sweep{})
+	return c
+}
