@@ -3,259 +3,250 @@ package sqldb
 import (
 	"bufio"
 	"context"
-	"database/sql"
-	"encoding/base64"
+	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"terrarium/internal/errs"
 )
 
-// tables is every table of the schema but those of the queue and of migrations,
-// in an order in which foreign keys find what they name. A test compares it with
-// the schema.
-func tables() []string {
-	return []string{
-		"access_state", "instance", "owners", "users", "organizations", "memberships", "groups", "group_members", "grants",
-		"tokens", "sessions", "links", "limits", "audit", "channels", "generations", "generation_names", "packages", "releases",
-		"files", "file_info", "file_channels", "records", "shards", "uploads", "download_days", "notices", "idempotency",
-	}
+// A dump is a sequence of JSON values, one a line: a dumpHead; for each table a
+// dumpTable and its rows, each a list of values in the order of the columns; and
+// at the end a dumpEnd, by which a dump that was cut off is known. Texts and JSON
+// are strings, bytes are base64, times are RFC 3339.
+
+const dumpFormat = 1
+
+type dumpHead struct {
+	Format int   `json:"terrarium-rows"`
+	Schema int64 `json:"schema"`
 }
 
-// dumpTable begins a table in a dump; its rows follow, a line each.
 type dumpTable struct {
 	Table   string   `json:"table"`
 	Columns []string `json:"columns"`
 }
 
-// dumpValue is one value: at most one field is set, none is NULL.
-type dumpValue struct {
-	Text  *string    `json:"s,omitzero"`
-	Int   *int64     `json:"i,omitzero"`
-	Bool  *bool      `json:"b,omitzero"`
-	Float *float64   `json:"f,omitzero"`
-	Time  *time.Time `json:"t,omitzero"`
-	Bytes *string    `json:"x,omitzero"` // base64
+type dumpEnd struct {
+	Rows *int64 `json:"end"`
 }
 
-// Dump writes all rows, but for those of the queue, as JSON lines in one
-// consistent state, in a form that Load reads into either engine.
+// Dump writes all rows in one consistent state, in a form that Load reads into
+// either engine. The queue's own tables are not part of it: its jobs follow from
+// the rows, or are about things that have happened.
 func (db *DB) Dump(ctx context.Context, w io.Writer) error {
-	out := bufio.NewWriterSize(w, 1<<16)
+	buffered := bufio.NewWriterSize(w, 1<<16)
+	out := jsontext.NewEncoder(buffered, jsontext.AllowDuplicateNames(true))
 	err := db.ReadTx(ctx, func(tx *DB) error {
-		for _, table := range tables() {
-			if err := tx.dumpTable(ctx, out, table); err != nil {
-				return fmt.Errorf("dump table %s: %w", table, err)
-			}
+		version, _, err := tx.SchemaVersion(ctx)
+		if err != nil {
+			return err
 		}
-		return nil
+		tables, err := tx.tables(ctx)
+		if err != nil {
+			return err
+		}
+		if err := json.MarshalEncode(out, dumpHead{dumpFormat, version}); err != nil {
+			return err
+		}
+		var rows int64
+		for _, t := range tables {
+			n, err := tx.dumpTable(ctx, out, t)
+			if err != nil {
+				return fmt.Errorf("dump the table %s: %w", t.name, err)
+			}
+			rows += n
+		}
+		return json.MarshalEncode(out, dumpEnd{&rows})
 	})
 	if err != nil {
 		return err
 	}
-	return out.Flush()
+	return buffered.Flush()
 }
 
-func (db *DB) dumpTable(ctx context.Context, out *bufio.Writer, table string) error {
-	rows, err := db.query(ctx, "SELECT * FROM "+table, nil)
-	if err != nil {
-		return err
+func (db *DB) dumpTable(ctx context.Context, out *jsontext.Encoder, t table) (rows int64, err error) {
+	if err := json.MarshalEncode(out, dumpTable{t.name, t.columnNames()}); err != nil {
+		return 0, err
 	}
-	defer rows.close()
-	types, err := rows.rows.ColumnTypes()
-	if err != nil {
-		return classify(err)
+	line := make([]any, len(t.columns))
+	dest := make([]any, len(t.columns))
+	for i := range line {
+		dest[i] = &line[i]
 	}
-	head := dumpTable{Table: table}
-	for _, t := range types {
-		head.Columns = append(head.Columns, t.Name())
-	}
-	if err := dumpLine(out, head); err != nil {
-		return err
-	}
-	raw := make([]any, len(types))
-	dest := make([]any, len(types))
-	line := make([]dumpValue, len(types))
-	for rows.rows.Next() {
-		for i := range raw {
-			dest[i] = &raw[i]
-		}
-		if err := rows.rows.Scan(dest...); err != nil {
-			return classify(err)
-		}
-		for i, v := range raw {
-			if line[i], err = dumped(v, types[i]); err != nil {
-				return err
-			}
-		}
-		if err := dumpLine(out, line); err != nil {
+	err = db.EachRow(ctx, func(r *Rows) error {
+		if err := r.Scan(dest...); err != nil {
 			return err
 		}
-	}
-	return classify(rows.rows.Err())
-}
-
-func dumpLine(out *bufio.Writer, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	if _, err := out.Write(b); err != nil {
-		return err
-	}
-	return out.WriteByte('\n')
-}
-
-// dumped turns a value as the driver gives it into one that means the same on
-// both engines; the declared type of the column decides where drivers differ.
-func dumped(v any, t *sql.ColumnType) (dumpValue, error) {
-	kind := strings.ToUpper(t.DatabaseTypeName())
-	switch v := v.(type) {
-	case nil:
-		return dumpValue{}, nil
-	case int64:
-		if strings.HasPrefix(kind, "BOOL") {
-			yes := v != 0
-			return dumpValue{Bool: &yes}, nil
-		}
-		return dumpValue{Int: &v}, nil
-	case bool:
-		return dumpValue{Bool: &v}, nil
-	case float64:
-		return dumpValue{Float: &v}, nil
-	case time.Time:
-		at := v.UTC()
-		return dumpValue{Time: &at}, nil
-	case string:
-		return dumpValue{Text: &v}, nil
-	case []byte:
-		if kind == "BYTEA" || kind == "BLOB" {
-			s := base64.StdEncoding.EncodeToString(v)
-			return dumpValue{Bytes: &s}, nil
-		}
-		s := string(v)
-		return dumpValue{Text: &s}, nil
-	}
-	return dumpValue{}, fmt.Errorf("column %s holds a %T", t.Name(), v)
-}
-
-func (v dumpValue) value() (any, error) {
-	switch {
-	case v.Text != nil:
-		return *v.Text, nil
-	case v.Int != nil:
-		return *v.Int, nil
-	case v.Bool != nil:
-		return *v.Bool, nil
-	case v.Float != nil:
-		return *v.Float, nil
-	case v.Time != nil:
-		return *v.Time, nil
-	case v.Bytes != nil:
-		return base64.StdEncoding.DecodeString(*v.Bytes)
-	}
-	return nil, nil
-}
-
-// Load replaces all rows by those of a dump, in one transaction: it is whole or
-// nothing. The schema must be the one that the dump was made of.
-func (db *DB) Load(ctx context.Context, r io.Reader) error {
-	in := &dumpReader{r: bufio.NewReaderSize(r, 1<<16)}
-	err := db.Tx(ctx, func(tx *DB) error {
-		for _, table := range slices.Backward(tables()) {
-			if _, err := tx.Exec(ctx, "DELETE FROM "+table); err != nil {
-				return err
-			}
-		}
-		for {
-			head, err := in.table()
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
+		for i, column := range t.columns {
+			v, err := column.dumped(line[i])
 			if err != nil {
 				return err
 			}
-			if _, err := tx.CopyIn(ctx, head.Table, head.Columns, func() ([]any, bool, error) { return in.row(len(head.Columns)) }); err != nil {
-				return err
+			line[i] = v
+		}
+		rows++
+		return json.MarshalEncode(out, line)
+	}, t.selectText())
+	return rows, err
+}
+
+// dumped makes a value as a driver gives it the same for both engines.
+func (c column) dumped(v any) (any, error) {
+	switch v := v.(type) {
+	case nil:
+		return nil, nil
+	case []byte:
+		if c.kind == kindText { // JSON, on PostgreSQL
+			return string(v), nil
+		}
+		if c.kind == kindBytes {
+			return v, nil // which JSON makes base64
+		}
+	case string:
+		if c.kind == kindText {
+			return v, nil
+		}
+	case time.Time:
+		if c.kind == kindTime {
+			return v.UTC(), nil
+		}
+	case bool:
+		if c.kind == kindBool {
+			return v, nil
+		}
+	case int64:
+		switch c.kind {
+		case kindInt, kindFloat:
+			return v, nil
+		case kindBool:
+			return v != 0, nil
+		}
+	case float64:
+		if c.kind == kindFloat {
+			return v, nil
+		}
+	}
+	return nil, fmt.Errorf("the column %s, which holds %s, has a %T", c.name, c.kind, v)
+}
+
+// Load replaces all rows by those of a dump, in one transaction. The schema must
+// be the one that the dump was made of, else errs.Conflict; a dump that is not
+// whole is errs.Invalid. Then nothing has changed.
+func (db *DB) Load(ctx context.Context, r io.Reader) error {
+	in := jsontext.NewDecoder(bufio.NewReaderSize(r, 1<<16))
+	return db.Tx(ctx, func(tx *DB) error {
+		var head dumpHead
+		if err := json.UnmarshalDecode(in, &head); err != nil || head.Format != dumpFormat {
+			return badDump(err)
+		}
+		have, _, err := tx.SchemaVersion(ctx)
+		if err != nil {
+			return err
+		}
+		if head.Schema != have {
+			return errs.New(errs.Conflict, "The backup has schema %d and this database has schema %d. Restore it with the Terrarium that wrote it.", head.Schema, have)
+		}
+		tables, err := tx.tables(ctx)
+		if err != nil {
+			return err
+		}
+		for i := range tables {
+			// Those that point to others go before them.
+			if _, err := tx.Exec(ctx, "DELETE FROM "+pgx.Identifier{tables[len(tables)-1-i].name}.Sanitize()); err != nil {
+				return fmt.Errorf("empty the table %s: %w", tables[len(tables)-1-i].name, err)
 			}
 		}
-	})
-	if in.bad != nil {
-		return errs.Wrap(errs.Invalid, in.bad, "The rows of the backup cannot be read. Nothing was restored.")
-	}
-	return err
-}
-
-// dumpReader reads a dump line by line.
-type dumpReader struct {
-	r    *bufio.Reader
-	next []byte // a line that was looked at and belongs to what follows
-	bad  error  // why the dump cannot be read
-}
-
-func (d *dumpReader) line() ([]byte, error) {
-	if b := d.next; b != nil {
-		d.next = nil
-		return b, nil
-	}
-	b, err := d.r.ReadBytes('\n')
-	if errors.Is(err, io.EOF) && len(b) > 0 {
-		d.bad = io.ErrUnexpectedEOF
-		return nil, d.bad
-	}
-	return b, err
-}
-
-func (d *dumpReader) table() (dumpTable, error) {
-	b, err := d.line()
-	if err != nil {
-		return dumpTable{}, err
-	}
-	var head dumpTable
-	if err := json.Unmarshal(b, &head); err != nil {
-		d.bad = err
-		return head, err
-	}
-	if !slices.Contains(tables(), head.Table) {
-		d.bad = fmt.Errorf("there is no table %q", head.Table)
-		return head, d.bad
-	}
-	return head, nil
-}
-
-// row gives the next row of the table, or false at its end.
-func (d *dumpReader) row(columns int) ([]any, bool, error) {
-	b, err := d.line()
-	if errors.Is(err, io.EOF) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	if b[0] == '{' {
-		d.next = b
-		return nil, false, nil
-	}
-	var line []dumpValue
-	if err := json.Unmarshal(b, &line); err != nil {
-		d.bad = err
-		return nil, false, err
-	}
-	if len(line) != columns {
-		d.bad = fmt.Errorf("a row has %d values for %d columns", len(line), columns)
-		return nil, false, d.bad
-	}
-	out := make([]any, len(line))
-	for i, v := range line {
-		if out[i], err = v.value(); err != nil {
-			d.bad = err
-			return nil, false, err
+		var rows int64
+		for _, t := range tables {
+			n, err := tx.loadTable(ctx, in, t)
+			if err != nil {
+				return err
+			}
+			rows += n
 		}
+		var end dumpEnd
+		if err := json.UnmarshalDecode(in, &end); err != nil || end.Rows == nil || *end.Rows != rows {
+			return badDump(err)
+		}
+		return nil
+	})
+}
+
+func badDump(cause error) error {
+	return errs.Wrap(errs.Invalid, cause, "The rows of the backup are not whole, or are no backup. Nothing was restored.")
+}
+
+func (db *DB) loadTable(ctx context.Context, in *jsontext.Decoder, t table) (int64, error) {
+	var head dumpTable
+	if err := json.UnmarshalDecode(in, &head); err != nil {
+		return 0, badDump(err)
 	}
-	return out, true, nil
+	if head.Table != t.name {
+		return 0, badDump(fmt.Errorf("the table %q stands where %q should", head.Table, t.name))
+	}
+	columns, err := t.pick(head.Columns)
+	if err != nil {
+		return 0, badDump(err)
+	}
+	var line []jsontext.Value
+	var broken error // CopyFrom keeps only the text of an error
+	n, err := db.CopyIn(ctx, t.name, head.Columns, func() ([]any, bool, error) {
+		if in.PeekKind() != jsontext.KindBeginArray {
+			return nil, false, nil // the next table, the end, or a fault that the caller finds
+		}
+		if err := json.UnmarshalDecode(in, &line); err != nil {
+			broken = badDump(err)
+			return nil, false, broken
+		}
+		if len(line) != len(columns) {
+			broken = badDump(fmt.Errorf("a row of %s has %d values for %d columns", t.name, len(line), len(columns)))
+			return nil, false, broken
+		}
+		row := make([]any, len(line))
+		for i, c := range columns {
+			var err error
+			if row[i], err = c.loaded(line[i]); err != nil {
+				broken = badDump(fmt.Errorf("the column %s of %s: %w", c.name, t.name, err))
+				return nil, false, broken
+			}
+		}
+		return row, true, nil
+	})
+	if broken != nil {
+		return 0, broken
+	}
+	return n, err
+}
+
+func (c column) loaded(v jsontext.Value) (any, error) {
+	if v.Kind() == jsontext.KindNull {
+		return nil, nil
+	}
+	switch c.kind {
+	case kindText:
+		return read[string](v)
+	case kindBytes:
+		return read[[]byte](v)
+	case kindTime:
+		return read[time.Time](v)
+	case kindBool:
+		return read[bool](v)
+	case kindInt:
+		return read[int64](v)
+	case kindFloat:
+		return read[float64](v)
+	}
+	return nil, errors.New("it is of no known kind")
+}
+
+func read[T any](v jsontext.Value) (any, error) {
+	var into T
+	err := json.Unmarshal(v, &into)
+	return into, err
 }

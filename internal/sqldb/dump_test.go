@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"terrarium/internal/errs"
 	"terrarium/internal/sqldb"
@@ -82,3 +85,126 @@ func TestDumpAndLoad(t *testing.T) {
 }
 
 func sortedLines(s string) []string { return slices.Sorted(strings.Lines(s)) }
+
+// everyKind is a schema with each kind of column and tables whose names sort
+// against their foreign keys.
+var everyKind = fstest.MapFS{"0001_init.sql": {Data: []byte(`-- +goose Up
+CREATE TABLE z (id TEXT PRIMARY KEY, parent TEXT REFERENCES z (id));
+CREATE TABLE "order" (
+	id TEXT PRIMARY KEY REFERENCES z (id), n BIGINT, half DOUBLE PRECISION, flag BOOLEAN, bytes BYTEA, at TIMESTAMP, doc JSON
+);
+CREATE TABLE a (id TEXT PRIMARY KEY REFERENCES "order" (id));
+`)}}
+
+func openKinds(t *testing.T, url string) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), url, sqldb.Options{Migrations: everyKind})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if err := db.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func TestDumpKeepsEveryKind(t *testing.T) {
+	from, to := openKinds(t, sqldbtest.URL(t)), openKinds(t, sqldbtest.SQLite(t))
+	ctx := t.Context()
+	for _, q := range []string{
+		`INSERT INTO z (id, parent) VALUES ('x', NULL), ('y', 'x')`,
+		`INSERT INTO "order" (id, n, half, flag, bytes, at, doc) VALUES ('x', 9223372036854775807, 0.1, TRUE, $1, $2, '{"b": 1,  "a":1e400}')`,
+		`INSERT INTO "order" (id) VALUES ('y')`,
+		`INSERT INTO a (id) VALUES ('y')`,
+	} {
+		var args []any
+		if strings.Contains(q, "$1") {
+			args = []any{[]byte("\x00\xff\n{"), time.Date(2026, 11, 21, 1, 2, 3, 456789000, time.UTC)}
+		}
+		if _, err := from.Exec(ctx, q, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var dump bytes.Buffer
+	if err := from.Dump(ctx, &dump); err != nil {
+		t.Fatal(err)
+	}
+	want := `{"terrarium-rows":1,"schema":1}
+{"table":"z","columns":["id","parent"]}
+["x",null]
+["y","x"]
+{"table":"order","columns":["id","n","half","flag","bytes","at","doc"]}
+["x",9223372036854775807,0.1,true,"AP8Kew==","2026-11-21T01:02:03.456789Z","{\"b\": 1,  \"a\":1e400}"]
+["y",null,null,null,null,null,null]
+{"table":"a","columns":["id"]}
+["y"]
+{"end":5}
+`
+	if diff := cmp.Diff(want, dump.String()); diff != "" {
+		t.Errorf("dump (-want +got):\n%s", diff)
+	}
+	if err := to.Load(ctx, bytes.NewReader(dump.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	var again bytes.Buffer
+	if err := to.Dump(ctx, &again); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, again.String()); diff != "" {
+		t.Errorf("dump of what was loaded (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	db := openKinds(t, sqldbtest.URL(t))
+	ctx := t.Context()
+	if _, err := db.Exec(ctx, `INSERT INTO z (id) VALUES ('before')`); err != nil {
+		t.Fatal(err)
+	}
+	good := `{"terrarium-rows":1,"schema":1}
+{"table":"z","columns":["id","parent"]}
+["x",null]
+["y","x"]
+{"table":"order","columns":["id","bytes","at"]}
+["x","AA==","2026-11-21T01:02:03Z"]
+{"table":"a","columns":["id"]}
+{"end":3}
+`
+	type refusal struct {
+		dump string
+		want errs.Kind
+	}
+	refusals := []refusal{
+		{"", errs.Invalid},
+		{"PK\x03\x04", errs.Invalid},
+		{strings.Replace(good, `"schema":1`, `"schema":2`, 1), errs.Conflict},
+		{strings.Replace(good, `rows":1`, `rows":9`, 1), errs.Invalid},
+		{strings.Replace(good, `"z"`, `"sqlite_master"`, 1), errs.Invalid},
+		{strings.Replace(good, `"parent"`, `"sibling"`, 1), errs.Invalid},
+		{strings.Replace(good, `["x",null]`, `["x"]`, 1), errs.Invalid},
+		{strings.Replace(good, `["x",null]`, `[7,null]`, 1), errs.Invalid},
+		{strings.Replace(good, `AA==`, `?`, 1), errs.Invalid},
+		{strings.Replace(good, `2026-11`, `2026-13`, 1), errs.Invalid},
+		{strings.Replace(good, `["y","x"]`, `["y","x"]]`, 1), errs.Invalid},
+		{strings.Replace(good, `"end":3`, `"end":4`, 1), errs.Invalid},
+	}
+	// A dump that is cut off at the end of any line.
+	for i := range len(good) - 1 {
+		if good[i] == '\n' {
+			refusals = append(refusals, refusal{good[:i+1], errs.Invalid})
+		}
+	}
+	for _, r := range refusals {
+		if err := db.Load(ctx, strings.NewReader(r.dump)); !errs.Is(err, r.want) {
+			t.Errorf("%q: %v, want %v", r.dump, err, r.want)
+		}
+	}
+	left, err := sqldb.All(ctx, db, sqldb.Scalar[string], `SELECT id FROM z`)
+	if err != nil || !slices.Equal(left, []string{"before"}) {
+		t.Errorf("rows after the refusals: %q, %v", left, err)
+	}
+	if err := db.Load(ctx, strings.NewReader(good)); err != nil {
+		t.Errorf("the dump that is whole: %v", err)
+	}
+}

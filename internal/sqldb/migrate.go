@@ -40,11 +40,6 @@ const migrationLock int64 = 0x7465727261726975
 // and the job queue's tables with it. Any number of processes may call it at
 // once. A database of a newer program is refused with errs.Conflict.
 func (db *DB) Migrate(ctx context.Context) error {
-	return db.migrateTo(ctx, -1)
-}
-
-// migrateTo is Migrate up to a version; -1 means the newest.
-func (db *DB) migrateTo(ctx context.Context, version int64) error {
 	unlock, err := db.lockMigration(ctx)
 	if err != nil {
 		return err
@@ -61,12 +56,7 @@ func (db *DB) migrateTo(ctx context.Context, version int64) error {
 	if have > known {
 		return errs.New(errs.Conflict, "This data was written by a newer Terrarium (schema %d, this one knows %d). Start the newer version.", have, known).Because("schema-newer")
 	}
-	if version < 0 {
-		_, err = provider.Up(ctx)
-	} else {
-		_, err = provider.UpTo(ctx, version)
-	}
-	if err != nil {
+	if _, err := provider.Up(ctx); err != nil {
 		return classify(fmt.Errorf("migrate the schema: %w", err))
 	}
 	return db.migrateQueue(ctx)
