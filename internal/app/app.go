@@ -86,7 +86,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, options ...Option) (
 	}
 	a.Rights = access.NewGeneration(a.DB)
 	a.Accounts = account.New(a.DB, account.Options{
-		Now: a.now, Mail: letters{a.Mail}, Log: log, Gen: a.Rights, URL: cfg.URL, Signup: cfg.Signup, RequireVerified: cfg.VerifyEmail,
+		Now: a.now, Mail: a.Mail, Log: log, Gen: a.Rights, URL: cfg.URL, Signup: cfg.Signup, RequireVerified: cfg.VerifyEmail,
 	})
 	a.Registry = registry.New(a.DB, a.Blobs, registry.Options{
 		Now: a.now, Log: log, Gen: a.Rights, Limits: archive.DefaultLimits(), MaxUpload: cfg.MaxUpload, Fetch: a.fetch,
@@ -124,14 +124,6 @@ func (a *App) Close() error {
 // usesData reports whether anything lies in the data folder.
 func usesData(cfg Config) bool {
 	return cfg.TLSDev || strings.HasPrefix(cfg.Database, "sqlite:") || strings.HasPrefix(cfg.Blobs, "file:") || strings.HasPrefix(cfg.Mail, "dir:")
-}
-
-// letters sends what accounts has to say.
-type letters struct{ m *mail.Mailer }
-
-// Send sends one mail.
-func (l letters) Send(ctx context.Context, m account.Message) error {
-	return l.m.Send(ctx, mail.Message{To: m.To, Subject: m.Subject, Text: m.Text})
 }
 
 func sender(cfg Config) string {

@@ -246,13 +246,19 @@ type Sweeping struct {
 	Grace  time.Duration // how old what nothing names must be
 }
 
+// Swept says what a sweep removed.
+type Swept struct {
+	registry.Swept
+	Shards int64 // addresses of shards superseded more than a week ago
+}
+
 // Sweep empties the trash and removes what nothing names any more.
-func (a *App) Sweep(ctx context.Context, s Sweeping) (registry.Swept, error) {
-	swept, err := a.Registry.GC(ctx, s.DryRun, s.Grace)
-	if err != nil || s.DryRun {
+func (a *App) Sweep(ctx context.Context, s Sweeping) (Swept, error) {
+	var swept Swept
+	var err error
+	if swept.Swept, err = a.Registry.GC(ctx, s.DryRun, s.Grace); err != nil || s.DryRun {
 		return swept, err
 	}
-	n, err := a.Index.Sweep(ctx)
-	swept.Shards += int(n)
+	swept.Shards, err = a.Index.Sweep(ctx)
 	return swept, err
 }
