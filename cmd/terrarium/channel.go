@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -25,7 +27,7 @@ type channelImportCmd struct {
 	Source       string   `arg:"" help:"Folder that holds SUBDIR/repodata.json[.zst] and the packages."`
 	Subdir       []string `help:"Only this subdir; may be repeated."`
 	MetadataOnly bool     `help:"Take records only; files are fetched when first asked for."`
-	BaseURL      string   `name:"base-url" help:"Where files of a metadata-only import are fetched from."`
+	BaseURL      string   `name:"base-url" help:"Address under which the files are fetched when first asked for; default: the folder."`
 }
 
 // Run imports the channel, with progress on a terminal.
@@ -44,6 +46,9 @@ func (c *channelImportCmd) Run(p *program) error {
 	if st, err := os.Stat(root); err != nil || !st.IsDir() {
 		return errs.New(errs.NotFound, "There is no folder %s.", c.Source)
 	}
+	if c.BaseURL == "" {
+		c.BaseURL = "file://" + (&url.URL{Path: root}).EscapedPath()
+	}
 	a, err := p.open()
 	if err != nil {
 		return err
@@ -61,43 +66,38 @@ func (c *channelImportCmd) Run(p *program) error {
 		Subdir  string   `json:"subdir"`
 		Added   int      `json:"added"`
 		Kept    int      `json:"kept"`
-		Skipped []string `json:"skipped"`
+		LeftOut int      `json:"left_out"`
+		Reasons []string `json:"reasons"`
 	}
 	var lines []line
 	for _, s := range slices.Sorted(maps.Keys(report.Subdirs)) {
 		n := report.Subdirs[s]
-		lines = append(lines, line{s, n.Added, n.Kept, n.Skipped})
+		lines = append(lines, line{s, n.Added, n.Kept, n.LeftOut, n.Reasons})
 	}
 	if p.json {
 		return p.printJSON(lines)
 	}
 	for _, l := range lines {
-		fmt.Fprintf(p.stdout, "%s: %d records added, %d were there already, %d left out\n", l.Subdir, l.Added, l.Kept, len(l.Skipped))
-		for _, why := range l.Skipped {
+		fmt.Fprintf(p.stdout, "%s: %d records added, %d were there already, %d left out\n", l.Subdir, l.Added, l.Kept, l.LeftOut)
+		for _, why := range l.Reasons {
 			fmt.Fprintf(p.stderr, "  %s\n", why)
 		}
 	}
 	return nil
 }
 
-// progress gives a bar where stderr is a terminal, else nothing.
+// progress gives a counter where stderr is a terminal, else nothing.
 func (p *program) progress() (registry.ImportProgress, func()) {
 	f, ok := p.stderr.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return func(string, int, int) {}, func() {}
+		return nil, func() {}
 	}
-	var bar *progressbar.ProgressBar
-	var of string
-	return func(subdir string, done, total int) {
-			if bar == nil || of != subdir {
-				of = subdir
-				bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(subdir), progressbar.OptionShowCount(), progressbar.OptionThrottle(100_000_000))
-			}
+	bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(f), progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond))
+	return func(subdir string, done int) {
+			bar.Describe(subdir)
 			_ = bar.Set(done) // only drawing
 		}, func() {
-			if bar != nil {
-				_ = bar.Finish()
-				fmt.Fprintln(f)
-			}
+			_ = bar.Finish()
+			fmt.Fprintln(f)
 		}
 }

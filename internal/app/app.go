@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -135,8 +136,16 @@ func sender(cfg Config) string {
 	return "terrarium@" + host
 }
 
-// fetch gets a file from where an imported channel came from.
+// fetch gets a file from where an imported channel came from: an address, or a
+// folder of this machine that the operator named.
 func (a *App) fetch(ctx context.Context, address string) (io.ReadCloser, error) {
+	if u, err := url.Parse(address); err == nil && u.Scheme == "file" {
+		f, err := os.Open(u.Path)
+		if err != nil {
+			return nil, errs.Wrap(errs.Unavailable, err, "The folder that this file comes from does not have it now.")
+		}
+		return f, nil
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, errs.Wrap(errs.Invalid, err, "The address of the file is not well formed.")
