@@ -73,7 +73,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, options ...Option) (
 		}
 	}
 	a.Dial = dial.New(dial.Options{Allow: cfg.OutgoingAllowed})
-	if a.DB, err = sqldb.Open(ctx, cfg.Database, sqldb.Options{Log: log}); err != nil {
+	if a.DB, err = sqldb.Open(ctx, cfg.Database, sqldb.Options{Log: quiet(log)}); err != nil {
 		return nil, err
 	}
 	if err = a.DB.Migrate(ctx); err != nil {
@@ -169,6 +169,16 @@ func NewLog(w io.Writer, cfg Config) *slog.Logger {
 	}
 	f, isFile := w.(*os.File)
 	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, NoColor: !isFile || !isTerminal(f), TimeFormat: time.TimeOnly}))
+}
+
+// quiet lets only warnings and worse through, for parts that narrate.
+func quiet(log *slog.Logger) *slog.Logger { return slog.New(warnings{log.Handler()}) }
+
+type warnings struct{ slog.Handler }
+
+// Enabled drops what is below a warning.
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
 }
 
 func isTerminal(f *os.File) bool {

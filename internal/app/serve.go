@@ -114,6 +114,9 @@ func (a *App) begin(ctx context.Context, s Serving) error {
 
 // Work runs jobs until ctx ends.
 func (a *App) Work(ctx context.Context) error {
+	if !a.DB.Postgres() {
+		return errs.New(errs.Invalid, "On SQLite `terrarium serve` works on jobs itself; a worker beside it needs PostgreSQL (--database postgres://…).")
+	}
 	go a.Accounts.Run(ctx)
 	if err := a.Jobs.Start(ctx); err != nil {
 		return err
