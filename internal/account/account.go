@@ -223,7 +223,7 @@ func network(remote string) string {
 // clean makes a text from a client fit for both databases: PostgreSQL takes
 // neither NUL nor what is no UTF-8.
 func clean(s string) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
 }
 
 // noRows reports whether a query found nothing.

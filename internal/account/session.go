@@ -58,7 +58,7 @@ func (a *Accounts) CreateSession(ctx context.Context, u User, from access.Reques
 			return err
 		}
 		return a.record(ctx, tx, actor, audit.Entry{Action: "session.create", OwnerID: u.ID, ObjectKind: "session",
-			ObjectID: sessionID(hashOf(cookie)), After: map[string]any{"expires": expires, "agent": from.Agent}})
+			ObjectID: sessionID(hashOf(cookie)), After: map[string]any{"expires": expires, "agent": clipAgent(from.Agent)}})
 	})
 	if err != nil {
 		return "", time.Time{}, err
@@ -70,7 +70,7 @@ func (a *Accounts) insertSession(ctx context.Context, db *sqldb.DB, userID, cook
 	_, err := db.Exec(ctx, `
 		INSERT INTO sessions (hash, user_id, data, created_at, expires_at, last_used_at, remote, agent)
 		VALUES ($1, $2, $3, $4, $5, $4, $6, $7)`,
-		hashOf(cookie), userID, []byte("{}"), now, expires, from.Remote, clipAgent(from.Agent))
+		hashOf(cookie), userID, []byte("{}"), now, expires, clean(from.Remote), clipAgent(from.Agent))
 	if err != nil {
 		return fmt.Errorf("begin a session: %w", err)
 	}

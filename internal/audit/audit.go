@@ -50,8 +50,8 @@ func Write(ctx context.Context, tx *sqldb.DB, a access.Actor, e Entry) error {
 		INSERT INTO audit (id, at, actor_kind, actor_id, actor_name, credential, remote, request_id,
 		                   action, owner_id, object_kind, object_id, object_name, before, after)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
-		access.NewID(e.At), e.At, string(kind), a.ID, a.Name, a.Credential, a.Remote, a.RequestID,
-		e.Action, e.OwnerID, e.ObjectKind, e.ObjectID, e.ObjectName, before, after)
+		access.NewID(e.At), e.At, string(kind), a.ID, a.Name, a.Credential, clean(a.Remote), clean(a.RequestID),
+		e.Action, e.OwnerID, e.ObjectKind, e.ObjectID, clean(e.ObjectName), before, after)
 	if err != nil {
 		return fmt.Errorf("record %s: %w", e.Action, err)
 	}
@@ -62,7 +62,14 @@ func document(v any) (jsontext.Value, error) {
 	if v == nil {
 		return nil, nil // NULL: there was nothing
 	}
-	return json.Marshal(v, json.Deterministic(true))
+	return json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
+}
+
+// clean makes a text from a client fit for both databases: PostgreSQL takes
+// neither NUL nor what is no UTF-8, and no such text may keep a change from being
+// recorded.
+func clean(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
 }
 
 // Filter narrows List. Empty fields do not.
