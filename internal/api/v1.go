@@ -246,8 +246,8 @@ func refuse(ctx huma.Context, _ string, v any) (any, error) {
 	return v, nil
 }
 
-// paging chooses a page of a list.
-type paging struct {
+// Paging chooses a page of a list.
+type Paging struct {
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"How many to give."`
 	After string `query:"after" doc:"The next of the page before."`
 }
@@ -277,7 +277,7 @@ func page[T any](ctx context.Context, items []T, next string) *list[T] {
 
 // slice makes one page of a list that the domain gives whole. key must be
 // unique and in the order of the list.
-func slice[S, T any](ctx context.Context, all []S, p paging, key func(S) string, show func(S) T) *list[T] {
+func slice[S, T any](ctx context.Context, all []S, p Paging, key func(S) string, show func(S) T) *list[T] {
 	if p.After != "" {
 		for i, v := range all {
 			if key(v) == p.After {

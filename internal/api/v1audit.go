@@ -39,7 +39,7 @@ func newV1Audit(r audit.Row) v1Audit {
 func (v *v1) trail() {
 	handle(v, operation{verdict{web.Admin, false}, "list-audit", http.MethodGet, "/audit", "List what was done, newest first", "audit", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
-			paging
+			Paging
 			Owner  string `query:"owner" doc:"Without it, I; * is the whole instance, for operators."`
 			Action string `query:"action" doc:"Such as token.revoke, or token. for all deeds on tokens."`
 		}) (*list[v1Audit], error) {

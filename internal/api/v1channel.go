@@ -35,8 +35,8 @@ func (v *v1) channel(c registry.Channel) v1Channel {
 	}
 }
 
-// channelPath is the path of a channel.
-type channelPath struct {
+// ChannelPath is the path of a channel.
+type ChannelPath struct {
 	Owner   string `path:"owner"`
 	Channel string `path:"channel"`
 }
@@ -45,14 +45,14 @@ func (v *v1) channels() {
 	reg, path := v.face.registry, "/channels/{owner}/{channel}"
 	handle(v, operation{verdict{web.Reader, true}, "list-channels", http.MethodGet, "/channels", "List the channels of an owner", "channels", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
-			paging
+			Paging
 			Owner string `query:"owner" required:"true"`
 		}) (*list[v1Channel], error) {
 			all, err := reg.Channels(ctx, actor, in.Owner)
 			if err != nil {
 				return nil, err
 			}
-			return slice(ctx, all, in.paging, func(c registry.ChannelInfo) string { return c.Name }, func(c registry.ChannelInfo) v1Channel {
+			return slice(ctx, all, in.Paging, func(c registry.ChannelInfo) string { return c.Name }, func(c registry.ChannelInfo) v1Channel {
 				d := v.channel(c.Channel)
 				d.Files = &c.Files
 				return d
@@ -77,7 +77,7 @@ func (v *v1) channels() {
 			return &made[v1Channel]{v.at("channels", c.OwnerName, c.Name), v.channel(c)}, nil
 		})
 	handle(v, operation{verdict{web.Reader, true}, "get-channel", http.MethodGet, path, "Show a channel", "channels", 200, false},
-		func(ctx context.Context, actor access.Actor, in *channelPath) (*one[v1Channel], error) {
+		func(ctx context.Context, actor access.Actor, in *ChannelPath) (*one[v1Channel], error) {
 			c, err := reg.Channel(ctx, actor, in.Owner, in.Channel)
 			if err != nil {
 				return nil, err
@@ -86,7 +86,7 @@ func (v *v1) channels() {
 		})
 	handle(v, operation{verdict{web.Admin, false}, "update-channel", http.MethodPatch, path, "Change, lock or unlock a channel", "channels", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
-			channelPath
+			ChannelPath
 			Body struct {
 				Visibility  *string `json:"visibility,omitempty" enum:"public,authenticated,internal,private"`
 				Replace     *string `json:"replace,omitempty" enum:"always,within 72h,never"`

@@ -60,8 +60,8 @@ func (f *Face) v1File(file registry.File) v1File {
 	return d
 }
 
-// placed is the path of a file in a channel.
-type placed struct {
+// Placed is the path of a file in a channel.
+type Placed struct {
 	Owner   string `path:"owner"`
 	Channel string `path:"channel"`
 	Subdir  string `path:"subdir"`
@@ -70,7 +70,7 @@ type placed struct {
 
 // placedFile finds a file by its place in a channel, under the rules of the
 // API: what may not be read is not there.
-func (f *Face) placedFile(ctx context.Context, actor access.Actor, p placed) (registry.File, error) {
+func (f *Face) placedFile(ctx context.Context, actor access.Actor, p Placed) (registry.File, error) {
 	c, err := f.registry.Channel(ctx, actor, p.Owner, p.Channel)
 	if err != nil {
 		return registry.File{}, err
@@ -89,7 +89,7 @@ func (f *Face) placedFile(ctx context.Context, actor access.Actor, p placed) (re
 func (v *v1) files() {
 	reg, path := v.face.registry, "/files/{owner}/{channel}/{subdir}/{name}"
 	handle(v, operation{verdict{web.Reader, true}, "get-file", http.MethodGet, path, "Show a file", "files", 200, false},
-		func(ctx context.Context, actor access.Actor, in *placed) (*one[v1File], error) {
+		func(ctx context.Context, actor access.Actor, in *Placed) (*one[v1File], error) {
 			file, err := v.face.placedFile(ctx, actor, *in)
 			if err != nil {
 				return nil, err
@@ -98,13 +98,13 @@ func (v *v1) files() {
 		})
 	handle(v, operation{verdict{web.Writer, false}, "update-file", http.MethodPatch, path, "Withdraw a file from every index, or put it back", "files", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
-			placed
+			Placed
 			Body struct {
 				Withdrawn bool   `json:"withdrawn"`
 				Why       string `json:"why,omitempty"`
 			}
 		}) (*one[v1File], error) {
-			file, err := v.face.placedFile(ctx, actor, in.placed)
+			file, err := v.face.placedFile(ctx, actor, in.Placed)
 			if err != nil {
 				return nil, err
 			}
@@ -119,7 +119,7 @@ func (v *v1) files() {
 			return &one[v1File]{v.face.v1File(file)}, nil
 		})
 	handle(v, operation{verdict{web.Writer, false}, "delete-file", http.MethodDelete, path, "Put a file into the trash", "files", 204, false},
-		func(ctx context.Context, actor access.Actor, in *placed) (*nothing, error) {
+		func(ctx context.Context, actor access.Actor, in *Placed) (*nothing, error) {
 			file, err := v.face.placedFile(ctx, actor, *in)
 			if err != nil {
 				return nil, err
@@ -129,14 +129,14 @@ func (v *v1) files() {
 		})
 	handle(v, operation{verdict{web.Writer, true}, "list-trash", http.MethodGet, "/trash/{owner}", "List the deleted files that can be restored", "trash", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
-			paging
+			Paging
 			Owner string `path:"owner"`
 		}) (*list[v1File], error) {
 			all, err := reg.Trash(ctx, actor, in.Owner)
 			if err != nil {
 				return nil, err
 			}
-			return slice(ctx, all, in.paging, func(f registry.File) string { return f.ID }, v.face.v1File), nil
+			return slice(ctx, all, in.Paging, func(f registry.File) string { return f.ID }, v.face.v1File), nil
 		})
 	handle(v, operation{verdict{web.Writer, false}, "restore-file", http.MethodPost, "/trash/{owner}/{id}/restore", "Take a file out of the trash", "trash", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {

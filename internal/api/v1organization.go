@@ -12,7 +12,7 @@ import (
 
 // v1Organization is an organisation and what the caller is in it.
 type v1Organization struct {
-	v1Owner
+	V1Owner
 	Email string `json:"email,omitempty"`
 	Role  string `json:"role,omitempty" enum:"owner,administrator,member"`
 }
@@ -42,12 +42,12 @@ func newV1Member(m account.Member) v1Member {
 func (v *v1) organizations() {
 	accounts := v.face.accounts
 	handle(v, operation{verdict{web.Person, false}, "list-organizations", http.MethodGet, "/organizations", "List the organisations that I belong to", "organizations", 200, false},
-		func(ctx context.Context, actor access.Actor, in *struct{ paging }) (*list[v1Organization], error) {
+		func(ctx context.Context, actor access.Actor, in *struct{ Paging }) (*list[v1Organization], error) {
 			all, err := accounts.OrganizationsOf(ctx, actor, actor.Name)
 			if err != nil {
 				return nil, err
 			}
-			return slice(ctx, all, in.paging, func(o account.Organization) string { return o.Name }, newV1Organization), nil
+			return slice(ctx, all, in.Paging, func(o account.Organization) string { return o.Name }, newV1Organization), nil
 		})
 	handle(v, operation{verdict{web.Person, false}, "create-organization", http.MethodPost, "/organizations", "Make an organisation that I own", "organizations", 201, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
@@ -65,7 +65,7 @@ func (v *v1) organizations() {
 	handle(v, operation{verdict{web.Anybody, false}, "get-organization", http.MethodGet, "/organizations/{name}", "Show an organisation", "organizations", 200, false},
 		func(ctx context.Context, _ access.Actor, in *struct {
 			Name string `path:"name"`
-		}) (*one[v1Owner], error) {
+		}) (*one[V1Owner], error) {
 			o, err := accounts.Owner(ctx, in.Name)
 			if err != nil {
 				return nil, err
@@ -73,18 +73,18 @@ func (v *v1) organizations() {
 			if o.Kind != access.Organization {
 				return nil, access.Absent(access.Object{OwnerName: in.Name})
 			}
-			return &one[v1Owner]{newV1Owner(o)}, nil
+			return &one[V1Owner]{newV1Owner(o)}, nil
 		})
 	handle(v, operation{verdict{web.Person, false}, "list-members", http.MethodGet, "/organizations/{name}/members", "List the members of an organisation", "organizations", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
-			paging
+			Paging
 			Name string `path:"name"`
 		}) (*list[v1Member], error) {
 			all, err := accounts.Members(ctx, actor, in.Name)
 			if err != nil {
 				return nil, err
 			}
-			return slice(ctx, all, in.paging, func(m account.Member) string { return m.Name }, newV1Member), nil
+			return slice(ctx, all, in.Paging, func(m account.Member) string { return m.Name }, newV1Member), nil
 		})
 	handle(v, operation{verdict{web.Admin, false}, "add-member", http.MethodPost, "/organizations/{name}/members", "Add a member to an organisation", "organizations", 201, false},
 		func(ctx context.Context, actor access.Actor, in *struct {

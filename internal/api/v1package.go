@@ -41,8 +41,8 @@ func (v *v1) pkg(p registry.Package) v1Package {
 	}
 }
 
-// named is the path of a package.
-type named struct {
+// Named is the path of a package.
+type Named struct {
 	Owner string `path:"owner"`
 	Name  string `path:"name"`
 }
@@ -51,7 +51,7 @@ func (v *v1) packages() {
 	reg := v.face.registry
 	handle(v, operation{verdict{web.Anybody, true}, "list-packages", http.MethodGet, "/packages", "List or search the packages that I may read", "packages", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
-			paging
+			Paging
 			Text   string `query:"q" doc:"Words to search for."`
 			Owner  string `query:"owner"`
 			Type   string `query:"type"`
@@ -99,7 +99,7 @@ func (v *v1) packages() {
 			return &made[v1Package]{v.at("packages", p.OwnerName, p.Name), v.pkg(p)}, nil
 		})
 	handle(v, operation{verdict{web.Reader, true}, "get-package", http.MethodGet, "/packages/{owner}/{name}", "Show a package", "packages", 200, false},
-		func(ctx context.Context, actor access.Actor, in *named) (*one[v1Package], error) {
+		func(ctx context.Context, actor access.Actor, in *Named) (*one[v1Package], error) {
 			p, err := reg.Package(ctx, actor, in.Owner, in.Name)
 			if err != nil {
 				return nil, err
@@ -108,7 +108,7 @@ func (v *v1) packages() {
 		})
 	handle(v, operation{verdict{web.Admin, false}, "update-package", http.MethodPatch, "/packages/{owner}/{name}", "Make a package private or public, or change its summary", "packages", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
-			named
+			Named
 			Body struct {
 				Visibility *string `json:"visibility,omitempty" enum:"public,private"`
 				Summary    *string `json:"summary,omitempty"`
@@ -135,19 +135,19 @@ func (v *v1) packages() {
 			return &one[v1Package]{v.pkg(p)}, nil
 		})
 	handle(v, operation{verdict{web.Writer, false}, "delete-package", http.MethodDelete, "/packages/{owner}/{name}", "Put all files of a package into the trash", "packages", 204, false},
-		func(ctx context.Context, actor access.Actor, in *named) (*nothing, error) {
+		func(ctx context.Context, actor access.Actor, in *Named) (*nothing, error) {
 			return &nothing{}, reg.DeletePackage(ctx, actor, in.Owner, in.Name)
 		})
 	handle(v, operation{verdict{web.Reader, true}, "list-package-files", http.MethodGet, "/packages/{owner}/{name}/files", "List the files of a package", "packages", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
-			paging
-			named
+			Paging
+			Named
 			Version string `query:"version"`
 		}) (*list[v1File], error) {
 			all, err := reg.Files(ctx, actor, in.Owner, in.Name, in.Version)
 			if err != nil {
 				return nil, err
 			}
-			return slice(ctx, all, in.paging, func(f registry.File) string { return f.ID }, v.face.v1File), nil
+			return slice(ctx, all, in.Paging, func(f registry.File) string { return f.ID }, v.face.v1File), nil
 		})
 }

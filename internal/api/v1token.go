@@ -11,8 +11,8 @@ import (
 	"terrarium/internal/web"
 )
 
-// v1Token is a token without its secret.
-type v1Token struct {
+// V1Token is a token without its secret.
+type V1Token struct {
 	ID           string     `json:"id"`
 	Name         string     `json:"name"`
 	User         string     `json:"user"`
@@ -25,8 +25,8 @@ type v1Token struct {
 	LastUsedAt   *time.Time `json:"last_used_at,omitempty"`
 }
 
-func newV1Token(t account.Token) v1Token {
-	return v1Token{
+func newV1Token(t account.Token) V1Token {
+	return V1Token{
 		ID: t.ID, Name: t.Name, User: t.UserName, Organization: t.Organization, Last4: t.Last4,
 		Scopes: each(t.Scopes, same), Resources: each(t.Resources, same),
 		CreatedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt, LastUsedAt: t.LastUsedAt,
@@ -37,7 +37,7 @@ func same(s string) string { return s }
 
 // v1NewToken is a token with its secret, which is shown this once.
 type v1NewToken struct {
-	v1Token
+	V1Token
 	Token string `json:"token,omitempty" doc:"The secret. It is shown only now."`
 }
 
@@ -45,14 +45,14 @@ func (v *v1) tokens() {
 	accounts := v.face.accounts
 	handle(v, operation{verdict{web.Person, false}, "list-tokens", http.MethodGet, "/tokens", "List my tokens, or those of an organisation", "tokens", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
-			paging
+			Paging
 			Owner string `query:"owner" doc:"An organisation; without it, I."`
-		}) (*list[v1Token], error) {
+		}) (*list[V1Token], error) {
 			all, err := accounts.Tokens(ctx, actor, orMe(in.Owner, actor))
 			if err != nil {
 				return nil, err
 			}
-			return slice(ctx, all, in.paging, func(t account.Token) string { return t.ID }, newV1Token), nil
+			return slice(ctx, all, in.Paging, func(t account.Token) string { return t.ID }, newV1Token), nil
 		})
 	handle(v, operation{verdict{web.Person, false}, "create-token", http.MethodPost, "/tokens", "Make a token", "tokens", 201, true},
 		func(ctx context.Context, actor access.Actor, in *struct {
@@ -81,14 +81,14 @@ func (v *v1) tokens() {
 		func(ctx context.Context, actor access.Actor, in *struct {
 			ID    string `path:"id"`
 			Owner string `query:"owner"`
-		}) (*one[v1Token], error) {
+		}) (*one[V1Token], error) {
 			all, err := accounts.Tokens(ctx, actor, orMe(in.Owner, actor))
 			if err != nil {
 				return nil, err
 			}
 			for _, t := range all {
 				if t.ID == in.ID {
-					return &one[v1Token]{newV1Token(t)}, nil
+					return &one[V1Token]{newV1Token(t)}, nil
 				}
 			}
 			return nil, errs.New(errs.NotFound, "%s has no token %s.", orMe(in.Owner, actor), in.ID)

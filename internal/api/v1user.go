@@ -29,8 +29,8 @@ func newV1User(u account.User) v1User {
 	}
 }
 
-// v1Owner is a user or an organisation as everybody sees it.
-type v1Owner struct {
+// V1Owner is a user or an organisation as everybody sees it.
+type V1Owner struct {
 	Name        string    `json:"name"`
 	Kind        string    `json:"kind" enum:"user,organization"`
 	FullName    string    `json:"full_name,omitempty"`
@@ -41,8 +41,8 @@ type v1Owner struct {
 	CreatedAt   time.Time `json:"created_at"`
 }
 
-func newV1Owner(o account.Owner) v1Owner {
-	return v1Owner{
+func newV1Owner(o account.Owner) V1Owner {
+	return V1Owner{
 		Name: o.Name, Kind: o.Kind, FullName: o.FullName, Company: o.Company, Location: o.Location, URL: o.URL,
 		Description: o.Description, CreatedAt: o.CreatedAt,
 	}
@@ -51,7 +51,7 @@ func newV1Owner(o account.Owner) v1Owner {
 func (v *v1) users() {
 	accounts := v.face.accounts
 	handle(v, operation{verdict{web.Operator, false}, "list-users", http.MethodGet, "/users", "List all accounts", "users", 200, false},
-		func(ctx context.Context, actor access.Actor, in *struct{ paging }) (*list[v1User], error) {
+		func(ctx context.Context, actor access.Actor, in *struct{ Paging }) (*list[v1User], error) {
 			users, next, err := accounts.Users(ctx, actor, account.UserFilter{After: in.After, Limit: in.Limit})
 			if err != nil {
 				return nil, err
@@ -87,12 +87,12 @@ func (v *v1) users() {
 	handle(v, operation{verdict{web.Anybody, false}, "get-user", http.MethodGet, "/users/{name}", "Show a user or an organisation", "users", 200, false},
 		func(ctx context.Context, _ access.Actor, in *struct {
 			Name string `path:"name"`
-		}) (*one[v1Owner], error) {
+		}) (*one[V1Owner], error) {
 			o, err := accounts.Owner(ctx, in.Name)
 			if err != nil {
 				return nil, err
 			}
-			return &one[v1Owner]{newV1Owner(o)}, nil
+			return &one[V1Owner]{newV1Owner(o)}, nil
 		})
 	handle(v, operation{verdict{web.Operator, false}, "update-user", http.MethodPatch, "/users/{name}", "Disable an account, or set its password", "users", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
