@@ -33,6 +33,7 @@ type ReleaseInfo struct {
 type ListedChannel struct {
 	Channel
 	Packages int
+	Changed  time.Time // when its newest file was first seen; zero without files
 }
 
 // Trends gives the downloads of packages over the last days, today included,
@@ -87,6 +88,21 @@ func (r *Registry) FilesOf(ctx context.Context, actor access.Actor, p Package, v
 		return nil, fmt.Errorf("list the files of %s: %w", p.FullName(), err)
 	}
 	return r.labelled(ctx, r.db, actor, list)
+}
+
+// FileNamed is a live file of a package that was just read, by its subdir ("" for
+// files that have none) and name; errs.NotFound.
+func (r *Registry) FileNamed(ctx context.Context, actor access.Actor, p Package, subdir, name string) (File, error) {
+	absent := noFile(p, "", name)
+	if err := may(actor, access.Read, p.object()); err != nil {
+		return File{}, err
+	}
+	f, err := findFile(ctx, r.db, absent, " WHERE f.package_id = $1 AND f.subdir = $2 AND f.name_key = $3 AND f.deleted_at IS NULL ORDER BY f.uploaded_at DESC LIMIT 1",
+		p.ID, subdir, strings.ToLower(name))
+	if err != nil {
+		return File{}, err
+	}
+	return r.seen(ctx, actor, f, absent)
 }
 
 // openChannels lists the ids of an owner's channels that the actor may read.
@@ -281,4 +297,30 @@ func (r *Registry) Dependents(ctx context.Context, actor access.Actor, p Package
 	}
 	total := len(list)
 	return list[:min(limit, total)], total, nil
+}
+
+// CountPackages counts the packages of the organisations that the actor belongs
+// to, as far as it may read them, by the id of the organisation.
+func (r *Registry) CountPackages(ctx context.Context, actor access.Actor) (map[string]int64, error) {
+	counts := map[string]int64{}
+	if len(actor.Roles) == 0 {
+		return counts, nil
+	}
+	ids := []string{}
+	for id := range actor.Roles {
+		ids = append(ids, id)
+	}
+	c := r.readable(actor)
+	c.where = append(c.where, "p.owner_id IN (SELECT value FROM "+r.db.EachText(c.arg(sortedSet(ids)))+" AS mine)")
+	err := r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var id string
+		var n int64
+		err := rows.Scan(&id, &n)
+		counts[id] = n
+		return err
+	}, "SELECT p.owner_id, count(*)"+packageFrom+c.text()+" GROUP BY p.owner_id", c.args...)
+	if err != nil {
+		return nil, fmt.Errorf("count packages of organisations: %w", err)
+	}
+	return counts, nil
 }

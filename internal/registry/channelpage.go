@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"terrarium/internal/access"
 	"terrarium/internal/conda"
 	"terrarium/internal/sqldb"
 )
@@ -180,4 +181,48 @@ func (r *Registry) ChannelBuilds(ctx context.Context, o Opened, subdir string, n
 		})
 	}
 	return builds, nil
+}
+
+// OwnerChannels lists the channels of an owner that the caller may read, main
+// first, counted over the packages that the caller may read.
+func (r *Registry) OwnerChannels(ctx context.Context, actor access.Actor, ownerName string) ([]ListedChannel, error) {
+	o, err := loadOwner(ctx, r.db, ownerName)
+	if err != nil {
+		return nil, err
+	}
+	all, err := sqldb.All(ctx, r.db, scanChannel, channelColumns+" WHERE c.owner_id = $1 ORDER BY CASE WHEN c.name = 'main' THEN 0 ELSE 1 END, c.name", o.ID)
+	if err != nil {
+		return nil, fmt.Errorf("list the channels of %s: %w", o.Name, err)
+	}
+	args := parameters{o.ID}
+	readable := access.ReadablePackages(actor, args.add, r.db, "p")
+	type counted struct {
+		packages int
+		seen     int64
+	}
+	counts := map[string]counted{}
+	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var id string
+		var c counted
+		err := rows.Scan(&id, &c.packages, &c.seen)
+		counts[id] = c
+		return err
+	}, `SELECT fc.channel_id, count(DISTINCT p.id), max(f.indexed_ms) FROM packages p
+		JOIN files f ON f.package_id = p.id AND f.deleted_at IS NULL JOIN file_channels fc ON fc.file_id = f.id
+		WHERE p.owner_id = $1 AND p.deleted_at IS NULL AND `+readable+" GROUP BY fc.channel_id", args...)
+	if err != nil {
+		return nil, fmt.Errorf("count the packages of %s: %w", o.Name, err)
+	}
+	list := []ListedChannel{}
+	for _, ch := range all {
+		if !access.Can(actor, access.Read, ch.object()).Allowed {
+			continue
+		}
+		l := ListedChannel{Channel: ch, Packages: counts[ch.ID].packages}
+		if l.Packages > 0 {
+			l.Changed = unixMilli(counts[ch.ID].seen)
+		}
+		list = append(list, l)
+	}
+	return list, nil
 }

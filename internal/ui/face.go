@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"terrarium/internal/account"
-	"terrarium/internal/errs"
 	"terrarium/internal/index"
 	"terrarium/internal/registry"
 	"terrarium/internal/ui/shared"
@@ -38,6 +37,8 @@ type Face struct {
 	assets   *Assets
 	site     *shared.Site
 	opts     Options
+	started  time.Time
+	front    front
 }
 
 // New makes the face. It fails only when the embedded files are damaged.
@@ -56,7 +57,7 @@ func New(opts Options) (*Face, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Face{accounts: opts.Accounts, registry: opts.Registry, index: opts.Index, assets: assets, opts: opts}
+	f := &Face{accounts: opts.Accounts, registry: opts.Registry, index: opts.Index, assets: assets, opts: opts, started: opts.Now()}
 	f.site = &shared.Site{
 		Name: opts.InstanceName, Version: opts.Version, URL: opts.URL, Contact: opts.Support,
 		DocsURL: "/help", SignUp: opts.Signup != "closed", Asset: assets.URL,
@@ -66,7 +67,5 @@ func New(opts Options) (*Face, error) {
 
 // Handler mounts the routes.
 func (f *Face) Handler() http.Handler {
-	return web.Mount(f.Routes(), f.ErrorPage, func(http.ResponseWriter, *http.Request) error {
-		return errs.New(errs.NotFound, "Nothing here, or it is not for you.")
-	})
+	return web.Mount(f.Routes(), f.refuse, f.elsewhere)
 }

@@ -18,8 +18,14 @@ func ReleaseURL(owner, name, version string) string {
 	return PackageURL(owner, name) + "/releases/" + url.PathEscape(version)
 }
 
+// NoSubdir stands in addresses for the subdir of a file that has none.
+const NoSubdir = "-"
+
 // FileURL is the page of one file, not its bytes.
 func FileURL(owner, name, subdir, file string) string {
+	if subdir == "" {
+		subdir = NoSubdir
+	}
 	return PackageURL(owner, name) + "/files/" + url.PathEscape(subdir) + "/" + url.PathEscape(file)
 }
 

@@ -7,7 +7,6 @@ import "terrarium/internal/ui/shared"
 type Page struct {
 	shared.Page
 	Code     string
-	Instance string // its name, as typed
 	Address  string // the public address that is configured
 	Mismatch string // how the request's address differs from it; may be empty
 	Username string

@@ -8,6 +8,7 @@ type Page struct {
 	shared.Page
 	SignUp   bool   // which tab is shown
 	Next     string // where to go afterwards; a path of this server
+	Invite   string // code of an invitation, carried through the form
 	Username string // as typed: on Sign In also an e-mail address
 	Email    string
 	Keep     bool // keep me signed in
