@@ -153,8 +153,8 @@ func (a *Accounts) UpdateProfile(ctx context.Context, actor access.Actor, name s
 // checked the name by free.
 func (a *Accounts) insertOwner(ctx context.Context, tx *sqldb.DB, o Owner, visibility string) error {
 	_, err := tx.Exec(ctx, `
-		INSERT INTO owners (id, name, name_key, kind, full_name, created_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		o.ID, o.Name, access.NameKey(o.Name), o.Kind, o.FullName, o.CreatedAt)
+		INSERT INTO owners (id, name, name_key, kind, full_name, description, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		o.ID, o.Name, access.NameKey(o.Name), o.Kind, o.FullName, o.Description, o.CreatedAt)
 	if err != nil {
 		return fmt.Errorf("make owner %s: %w", o.Name, err)
 	}

@@ -166,11 +166,13 @@ func List(ctx context.Context, db *sqldb.DB, f Filter) (rows []Row, next string,
 // operator all. Others are refused, errs.Forbidden or errs.Unauthenticated.
 func ListFor(ctx context.Context, db *sqldb.DB, a access.Actor, owner access.Object, f Filter) ([]Row, string, error) {
 	f.OwnerID = owner.OwnerID
-	if verdict := access.Can(a, access.Admin, owner); !verdict.Allowed && !a.Operator {
+	owner.Scope = "api:read" // to see the log needs the right to administer and a scope to read
+	operator := a.Operator && a.Scopes.Allow(owner.Scope) && a.OrgToken == "" && len(a.Resources) == 0
+	if verdict := access.Can(a, access.Admin, owner); !verdict.Allowed && !operator {
+		if f.OwnerID == "" {
+			return nil, "", errs.New(errs.Forbidden, "Only the operator sees the log of the whole instance.")
+		}
 		return nil, "", verdict.Err(owner)
-	}
-	if f.OwnerID == "" && !a.Operator {
-		return nil, "", errs.New(errs.Forbidden, "Only the operator sees the log of the whole instance.")
 	}
 	return List(ctx, db, f)
 }
