@@ -219,7 +219,7 @@ func (p page) links() {
 			p.t.Errorf("the link %q leads to %q", words(n), href)
 			continue
 		}
-		if u.Path == "" && u.Host == "" && u.Fragment != "" && p.ids[u.Fragment] == nil {
+		if u.Opaque == "" && u.Path == "" && u.Host == "" && u.Fragment != "" && p.ids[u.Fragment] == nil {
 			p.t.Errorf("the link %q leads to %q, which is not on the page", words(n), href)
 		}
 		if label, _ := attr(n, "aria-label"); words(n) == "" && label == "" {

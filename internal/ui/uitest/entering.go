@@ -39,7 +39,7 @@ func (f frames) entering() []Case {
 	first := setup.Page{Page: f.anonymous("Set up this server", "/setup/c0de"), Code: "c0de", Address: "https://conda.acme.example", Minimum: 7, MailTo: "written into terrarium-data/mail", SignUps: []shared.Option{{Value: "open", Label: "Everybody", Selected: true}, {Value: "invite", Label: "Invited people"}, {Value: "closed", Label: "Nobody", Hint: "The operator makes the accounts."}}}
 	mismatch := first
 	mismatch.Mismatch = "Your browser came by http://127.0.0.1:8080, the server believes to be https://conda.acme.example. Set --url to what people use."
-	mismatch.Errors = shared.Problems{{Field: "instance", Text: "Give the server a name."}, {Field: "password", Text: "Use at least 7 characters."}, {Field: "username", Text: "Type a username."}}
+	mismatch.Errors = shared.Problems{{Field: "username", Text: "Type a username."}, {Field: "password", Text: "Use at least 7 characters."}}
 	return []Case{
 		{"forgot-username", forgot.View(name)},
 		{"forgot-password", forgot.View(password)},

@@ -100,7 +100,16 @@ func (f frames) searching() []Case {
 	bad.Query = "license:MIT " + strings.Repeat("long", 40)
 	bad.BadFilter = &search.BadFilter{Word: "license", Known: []string{"owner", "platform", "licence", "kind"}}
 	bad.Page.Viewer = nil
+	evil := full
+	evil.Query = `"><script>alert(1)</script><img src=x onerror=alert(1)>`
+	evil.Title, evil.Path = evil.Query, "/search?q="+evil.Query
+	evil.Results = []search.Result{
+		result(evil.Query, evil.Query, evil.Query, evil.Query+" raster", evil.Query, evil.Query, 3, 1, shared.Badge{Text: evil.Query, Href: "javascript:alert(1)"}),
+		result(strings.Repeat("o", 39), strings.Repeat("long-name-", 12), strings.Repeat("9.", 60), "رسم الخرائط raster "+strings.Repeat("w", 300), "MIT", "noarch", 3, 1),
+	}
+	evil.Chips = []search.Chip{{Label: evil.Query, Href: "javascript:alert(1)"}}
 	return []Case{
+		{"search-hostile", search.View(evil)},
 		{"search-full", search.View(full)},
 		{"search-empty", search.View(nothing)},
 		{"search-error", search.View(bad)},
