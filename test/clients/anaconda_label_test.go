@@ -67,7 +67,7 @@ func testCopy(t *testing.T, s *server, mode string) {
 	if got := s.status(t, http.StatusOK, "/conda/"+bob.name+"/noarch/"+name, "").body; !bytes.Equal(got, p.bytes) {
 		t.Error("the copy has other bytes")
 	}
-	client.refused(t, name, "copy", ada.name+"/tool/1.0")
+	client.refused(t, "File conflict", "copy", ada.name+"/tool/1.0")
 
 	newer := pack(t, condatest.Spec{Name: "tool", Version: "1.0", Depends: []string{"other"}})
 	s.anaconda(t, mode, ada.token).must(t, "upload", "--force", newer.path)

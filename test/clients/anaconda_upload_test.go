@@ -95,8 +95,8 @@ func testRefusals(t *testing.T, s *server, mode string) {
 func testUploadLabels(t *testing.T, s *server, mode string) {
 	ada := s.newcomer(t, "ada")
 	p := pack(t, spec("tool", "1.0"))
-	s.anaconda(t, mode, ada.token).must(t, "upload", "-l", "dev", "-l", "release/2026", p.path)
-	for _, channel := range []string{"/dev", "/label/dev", "/release/2026", "/label/release/2026"} {
+	s.anaconda(t, mode, ada.token).must(t, "upload", "-l", "dev", "-l", "release/spring", p.path)
+	for _, channel := range []string{"/dev", "/label/dev", "/release/spring", "/label/release/spring"} {
 		s.listed(t, ada.name+channel, "noarch", "", filepath.Base(p.path))
 	}
 	s.listed(t, ada.name, "noarch", "")

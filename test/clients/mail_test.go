@@ -155,7 +155,7 @@ func TestMail(t *testing.T) {
 	s.anaconda(t, standalone, ada.token).must(t, "upload", tool.path)
 	s.listed(t, "ada", "noarch", "", filepath.Base(tool.path))
 
-	b.open(t, http.MethodPost, "/forgot", url.Values{"email": {"ada@example.com"}, "what": {"password"}})
+	b.open(t, http.MethodPost, "/forgot/password", url.Values{"who": {"ada@example.com"}})
 	reset := next().link(t, s.url)
 	b.open(t, http.MethodGet, reset, nil)
 	b.open(t, http.MethodPost, reset, url.Values{"password": {"eight green ferns"}, "password2": {"eight green ferns"}})

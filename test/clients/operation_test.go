@@ -57,16 +57,14 @@ func TestBackup(t *testing.T) {
 	other.must(t, "", "restore", file)
 	other.must(t, "", "fsck", "--digests")
 	back := serve(t, other)
-	for _, channel := range []string{"ada/dev", "ada", "sample"} {
-		for _, subdir := range []string{"noarch", "linux-64"} {
-			got, want := back.index(t, channel, subdir, ada.token), s.index(t, channel, subdir, ada.token)
-			for _, p := range parcels[3:] { // either way is right
-				delete(got, filepath.Base(p.path))
-				delete(want, filepath.Base(p.path))
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("%s/%s: before (-) and restored (+):\n%s", channel, subdir, diff)
-			}
+	for _, at := range [][2]string{{"ada/dev", "noarch"}, {"ada", "noarch"}, {"sample", "noarch"}, {"sample", "linux-64"}} {
+		got, want := back.index(t, at[0], at[1], ada.token), s.index(t, at[0], at[1], ada.token)
+		for _, p := range parcels[3:] { // either way is right
+			delete(got, filepath.Base(p.path))
+			delete(want, filepath.Base(p.path))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s/%s: before (-) and restored (+):\n%s", at[0], at[1], diff)
 		}
 	}
 	if got := back.status(t, http.StatusOK, "/conda/ada/dev/noarch/"+filepath.Base(parcels[0].path), "").body; !bytes.Equal(got, parcels[0].bytes) {
@@ -310,9 +308,9 @@ func TestCommandsTakeEffectAtOnce(t *testing.T) {
 	client.must(t, "login", "--username", "ada", "--password", "nine green ferns")
 
 	dir := generated(t)
-	s.listed(t, "ada/imported", "noarch", third)
-	said(t, s.must(t, "", "channel", "import", "ada/imported", dir, "--metadata-only", "--subdir", "noarch", "--json"), `"subdir": "noarch"`)
-	if got := len(s.index(t, "ada/imported", "noarch", third)); got != many {
+	s.listed(t, "ada", "noarch", third)
+	said(t, s.must(t, "", "channel", "import", "ada", dir, "--metadata-only", "--subdir", "noarch", "--json"), `"subdir": "noarch"`)
+	if got := len(s.index(t, "ada", "noarch", third)); got != many {
 		t.Errorf("after an import beside it the server lists %d records, want %d", got, many)
 	}
 }

@@ -4,6 +4,7 @@ package clients
 
 import (
 	"encoding/json/v2"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -286,16 +287,22 @@ func (s *server) sameRecords(t *testing.T, channel string, atLeast int) {
 		if f.Error != "" {
 			t.Fatal(f.Error)
 		}
-		if len(f.Records) != len(want) {
-			t.Errorf("zst %t: rattler finds %d records, want %d", zst, len(f.Records), len(want))
-		}
+		missing := maps.Clone(want)
 		for _, got := range f.Records {
 			file := got["subdir"].(string) + "/" + got["fn"].(string)
+			delete(missing, file)
 			if got["url"] != s.url+"/conda/"+channel+"/"+file {
 				t.Errorf("zst %t: %s is at %v", zst, file, got["url"])
 			}
 			if diff := cmp.Diff(facts(want[file]), facts(got)); diff != "" {
 				t.Errorf("zst %t: %s: repodata.json (-) and rattler (+):\n%s", zst, file, diff)
+			}
+		}
+		for file := range missing {
+			// In the whole document rattler passes over the older of two equal packages.
+			stem, old := strings.CutSuffix(file, ".tar.bz2")
+			if twin := want[stem+".conda"] != nil; !zst || !old || !twin {
+				t.Errorf("zst %t: rattler does not find %s", zst, file)
 			}
 		}
 	}

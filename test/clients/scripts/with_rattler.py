@@ -5,6 +5,7 @@ Every call is a process of its own, hence a Gateway of its own, with the cache f
 
 import asyncio
 import json
+import os
 import sys
 
 import rattler
@@ -59,3 +60,5 @@ try:
 except Exception as error:  # the test looks at what people would read
     answer = {"error": f"{type(error).__name__}: {error}"}
 json.dump(answer, sys.stdout)
+sys.stdout.flush()
+os._exit(0)  # py-rattler's threads may still want the interpreter while it goes, and then it aborts
