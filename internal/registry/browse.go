@@ -199,16 +199,14 @@ func (r *Registry) Featured(ctx context.Context, limit int) ([]ListedChannel, er
 	return list, nil
 }
 
-// SharedWith lists packages of others that the actor reaches by a role or a
-// grant, last released first, and how many there are. owner narrows to one.
+// SharedWith lists packages of others that the actor reaches by belonging to an
+// organisation or by a grant, last released first, and how many there are. owner
+// narrows to one.
 func (r *Registry) SharedWith(ctx context.Context, actor access.Actor, owner string, limit int) ([]Package, int, error) {
 	if actor.Anonymous() {
 		return []Package{}, 0, nil
 	}
 	owners, packages := []string{}, []string{}
-	for id := range actor.Roles {
-		owners = append(owners, id)
-	}
 	for _, g := range actor.Grants {
 		switch g.ObjectKind {
 		case access.OnOwner:
@@ -217,13 +215,11 @@ func (r *Registry) SharedWith(ctx context.Context, actor access.Actor, owner str
 			packages = append(packages, g.ObjectID)
 		}
 	}
-	if len(owners)+len(packages) == 0 {
-		return []Package{}, 0, nil
-	}
 	c := r.readable(actor)
 	c.add("p.owner_id <> %s", actor.ID)
-	c.where = append(c.where, "(p.owner_id IN (SELECT value FROM "+r.db.EachText(c.arg(sortedSet(owners)))+" AS theirs) OR p.id IN (SELECT value FROM "+
-		r.db.EachText(c.arg(sortedSet(packages)))+" AS granted))")
+	c.where = append(c.where, "(p.owner_id IN (SELECT m.organization_id FROM memberships m WHERE m.user_id = "+c.arg(actor.ID)+
+		") OR p.owner_id IN (SELECT value FROM "+r.db.EachText(c.arg(sortedSet(owners)))+
+		" AS theirs) OR p.id IN (SELECT value FROM "+r.db.EachText(c.arg(sortedSet(packages)))+" AS granted))")
 	if owner != "" {
 		c.add("o.name = %s", strings.ToLower(owner))
 	}

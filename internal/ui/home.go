@@ -1,8 +1,10 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 const (
 	homeRows     = 6
 	homeChannels = 4
+	allChannels  = 1000
 	keepFront    = 30 * time.Second // how old the numbers of the front page may be
 )
 
@@ -39,7 +42,7 @@ func (c *front) get(ctx context.Context, reg *registry.Registry, now time.Time) 
 	if err != nil {
 		return registry.Stats{}, nil, err
 	}
-	channels, err := reg.Featured(ctx, homeChannels)
+	channels, err := reg.Featured(ctx, allChannels)
 	if err != nil {
 		return registry.Stats{}, nil, err
 	}
@@ -63,7 +66,10 @@ func (f *Face) home(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Packages, p.Channels = int64(stats.Packages), int64(stats.Channels)
+	p.Packages, p.Channels = int64(stats.Packages), int64(len(channels))
+	if r.URL.Query().Get("channels") != "all" {
+		channels = channels[:min(len(channels), homeChannels)]
+	}
 	for _, c := range channels {
 		p.Listed = append(p.Listed, home.Channel{Owner: c.OwnerName, Name: c.Name, Kind: c.Kind, Description: c.Description, Packages: int64(c.Packages)})
 	}
@@ -72,6 +78,8 @@ func (f *Face) home(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Recent = f.homeList(r, "released")
 	p.Popular = f.homeList(r, "downloads")
+	p.Popular.Rows = popular(p.Popular.Rows)
+	p.Recent.Rows = p.Recent.Rows[:min(len(p.Recent.Rows), homeRows)]
 	if len(channels) > 0 {
 		p.Setup = f.setupTools(r, channels[0].OwnerName, channels[0].Name, false)
 	}
@@ -82,7 +90,7 @@ func (f *Face) home(w http.ResponseWriter, r *http.Request) error {
 // homeList reads one of the lists of public packages. One that fails says so and
 // leaves the page alone.
 func (f *Face) homeList(r *http.Request, sort string) home.List {
-	list, err := f.registry.Packages(r.Context(), access.Anonymous(""), registry.PackageFilter{Sort: sort, Limit: homeRows})
+	list, err := f.registry.Packages(r.Context(), access.Anonymous(""), registry.PackageFilter{Sort: sort, Limit: 4 * homeRows})
 	if err == nil {
 		var rows []shared.PackageRow
 		if rows, err = f.rows(r.Context(), list.Packages); err == nil {
@@ -91,6 +99,17 @@ func (f *Face) homeList(r *http.Request, sort string) home.List {
 	}
 	web.EventOf(r).Set("list", sort+": "+err.Error())
 	return home.List{Failed: "This list cannot be read just now."}
+}
+
+// popular puts what was downloaded most in 30 days first, of those that were
+// downloaded most ever.
+func popular(rows []shared.PackageRow) []shared.PackageRow {
+	slices.SortStableFunc(rows, func(a, b shared.PackageRow) int { return cmp.Compare(b.Downloads, a.Downloads) })
+	rows = rows[:min(len(rows), homeRows)]
+	for len(rows) > 0 && rows[len(rows)-1].Downloads == 0 {
+		rows = rows[:len(rows)-1]
+	}
+	return rows
 }
 
 // samples are three queries that find something here.

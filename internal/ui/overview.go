@@ -245,7 +245,7 @@ func matrixOf(s subject, files []registry.File) overview.Files {
 		case x.Type != "conda":
 			out.Other = append(out.Other, shared.NoarchFile{Label: x.Name, Href: href, Size: x.Size})
 		case x.Subdir == "noarch":
-			out.Noarch = append(out.Noarch, shared.NoarchFile{Label: x.Build, Build: formatOf(x.Name), Href: href, Size: x.Size})
+			out.Noarch = append(out.Noarch, shared.NoarchFile{Label: x.Build, Build: "build " + shared.Count(x.BuildNumber), Href: href, Size: x.Size})
 		default:
 			if !slices.Contains(out.Platforms, x.Subdir) {
 				out.Platforms = append(out.Platforms, x.Subdir)
