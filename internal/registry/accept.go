@@ -82,11 +82,19 @@ func (r *Registry) receive(ctx context.Context, body io.Reader, want expected) (
 	}
 	a, err := r.fill(w, body, want)
 	if err != nil {
-		w.Abort()
+		r.abort(w)
 		return nil, accepted{}, err
 	}
 	point(pointReceived)
 	return w, a, nil
+}
+
+// abort gives up bytes that were not committed. A temporary file that stays
+// behind is swept by GC.
+func (r *Registry) abort(w *blob.Writer) {
+	if err := w.Abort(); err != nil {
+		r.opts.Log.Warn("a temporary file could not be removed", "err", err)
+	}
 }
 
 func (r *Registry) fill(w *blob.Writer, body io.Reader, want expected) (accepted, error) {

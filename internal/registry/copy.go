@@ -57,7 +57,7 @@ func (r *Registry) Copy(ctx context.Context, actor access.Actor, q CopyRequest) 
 		if q.Basename != "" {
 			s.Basename = &q.Basename
 		}
-		from, files, err := c.selected(ctx, q.Owner, s, source.ID)
+		from, pkg, files, err := c.selected(ctx, q.Owner, s, source.ID)
 		if err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (r *Registry) Copy(ctx context.Context, actor access.Actor, q CopyRequest) 
 			return nil
 		}
 		if to.ID == from.ID {
-			copies, err = c.copyLabel(ctx, to, s, files, q)
+			copies, err = c.copyLabel(ctx, to, pkg, files, q)
 		} else {
 			copies, err = c.copyFiles(ctx, to, files, q)
 		}
@@ -87,12 +87,12 @@ func (r *Registry) Copy(ctx context.Context, actor access.Actor, q CopyRequest) 
 }
 
 // copyLabel copies within one owner: the files are there, they only get a label.
-func (c *change) copyLabel(ctx context.Context, o owner, s Selector, files []File, q CopyRequest) ([]File, error) {
+func (c *change) copyLabel(ctx context.Context, o owner, p Package, files []File, q CopyRequest) ([]File, error) {
 	ch, err := c.target(ctx, o, q.ToLabel)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.writable(ctx, o, s, files, ch); err != nil {
+	if err := c.writable(p, files, ch); err != nil {
 		return nil, err
 	}
 	if ch, err = c.ensureChannel(ctx, o, ch); err != nil {
@@ -118,6 +118,9 @@ func (c *change) copyFiles(ctx context.Context, to owner, files []File, q CopyRe
 		return nil, err
 	}
 	if fresh {
+		if err := vacant(ctx, c.tx, to, name); err != nil {
+			return nil, err
+		}
 		pkg = Package{OwnerID: to.ID, OwnerName: to.Name, OwnerKind: to.Kind, Name: name, Private: files[0].Private, Types: []string{}}
 	}
 	channels, err := c.targets(ctx, to, pkg, []string{q.ToLabel})

@@ -87,7 +87,7 @@ func (r *Registry) fetchNow(ctx context.Context, f File) (err error) {
 	if err != nil {
 		return fmt.Errorf("make a temporary file: %w", err)
 	}
-	defer w.Abort()
+	defer r.abort(w)
 	n, err := io.Copy(w, io.LimitReader(body, f.Size+1))
 	if err != nil {
 		return away(err)

@@ -289,7 +289,7 @@ func (i *importer) archive(ctx context.Context, subdir string, e *entry) error {
 	if err != nil {
 		return err
 	}
-	defer w.Abort()
+	defer i.r.abort(w)
 	src, size, err := w.ReaderAt()
 	if err != nil {
 		return fmt.Errorf("read %s: %w", e.fileName, err)

@@ -32,7 +32,7 @@ const mainLabel = "main"
 func (r *Registry) AddLabel(ctx context.Context, actor access.Actor, owner, label string, s Selector) (n int, err error) {
 	err = r.change(ctx, actor, "label", func(ctx context.Context, c *change) error {
 		n = 0
-		o, files, err := c.selected(ctx, owner, s, "")
+		o, pkg, files, err := c.selected(ctx, owner, s, "")
 		if err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func (r *Registry) AddLabel(ctx context.Context, actor access.Actor, owner, labe
 		if err != nil {
 			return err
 		}
-		if err := c.writable(ctx, o, s, files, ch); err != nil {
+		if err := c.writable(pkg, files, ch); err != nil {
 			return err
 		}
 		if len(files) == 0 {
@@ -64,19 +64,15 @@ func (r *Registry) AddLabel(ctx context.Context, actor access.Actor, owner, labe
 func (r *Registry) RemoveLabel(ctx context.Context, actor access.Actor, owner, label string, s Selector) (n int, err error) {
 	err = r.change(ctx, actor, "label", func(ctx context.Context, c *change) error {
 		n = 0
-		o, err := loadOwner(ctx, c.tx, owner)
-		if err != nil {
-			return err
-		}
 		ch, err := c.loadChannel(ctx, access.Read, owner, label)
 		if err != nil {
 			return err
 		}
-		_, files, err := c.selected(ctx, owner, s, ch.ID)
+		_, pkg, files, err := c.selected(ctx, owner, s, ch.ID)
 		if err != nil {
 			return err
 		}
-		if err := c.writable(ctx, o, s, files, ch); err != nil {
+		if err := c.writable(pkg, files, ch); err != nil {
 			return err
 		}
 		if err := unlocked(ch); err != nil {
@@ -99,7 +95,7 @@ func (r *Registry) CopyLabel(ctx context.Context, actor access.Actor, owner, fro
 		if err != nil {
 			return err
 		}
-		o, files, err := c.selected(ctx, owner, Selector{}, source.ID)
+		o, _, files, err := c.selected(ctx, owner, Selector{}, source.ID)
 		if err != nil {
 			return err
 		}
@@ -107,7 +103,7 @@ func (r *Registry) CopyLabel(ctx context.Context, actor access.Actor, owner, fro
 		if err != nil {
 			return err
 		}
-		if err := c.writable(ctx, o, Selector{}, files, ch); err != nil {
+		if err := c.writable(Package{}, files, ch); err != nil {
 			return err
 		}
 		if ch, err = c.ensureChannel(ctx, o, ch); err != nil {
@@ -130,19 +126,17 @@ func (c *change) auditLabel(ctx context.Context, action string, ch Channel, s Se
 
 // selected gives the live files that a selector names, of those in a channel if
 // one is given. A package, version or file that is named and not there is
-// errs.NotFound.
-func (c *change) selected(ctx context.Context, ownerName string, s Selector, channelID string) (owner, []File, error) {
-	o, err := loadOwner(ctx, c.tx, ownerName)
-	if err != nil {
-		return owner{}, nil, err
+// errs.NotFound. The package is empty where the selector names none.
+func (c *change) selected(ctx context.Context, ownerName string, s Selector, channelID string) (o owner, p Package, files []File, err error) {
+	if o, err = loadOwner(ctx, c.tx, ownerName); err != nil {
+		return owner{}, Package{}, nil, err
 	}
 	where := " WHERE f.owner_id = $1 AND f.deleted_at IS NULL"
 	args := []any{o.ID}
 	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
 	if s.Package != nil {
-		p, err := c.loadPackage(ctx, access.Read, ownerName, *s.Package)
-		if err != nil {
-			return owner{}, nil, err
+		if p, err = c.loadPackage(ctx, access.Read, ownerName, *s.Package); err != nil {
+			return owner{}, Package{}, nil, err
 		}
 		where += " AND f.package_id = " + arg(p.ID)
 	}
@@ -156,20 +150,23 @@ func (c *change) selected(ctx context.Context, ownerName string, s Selector, cha
 		where += " AND EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id AND fc.channel_id = " + arg(channelID) + ")"
 	}
 	where += " AND " + access.ReadablePackages(c.actor, arg, c.tx, "p")
-	files, err := sqldb.All(ctx, c.tx, scanFile, fileColumns+fileFrom+where+" ORDER BY f.id", args...)
+	files, err = sqldb.All(ctx, c.tx, scanFile, fileColumns+fileFrom+where+" ORDER BY f.id", args...)
 	if err != nil {
-		return owner{}, nil, fmt.Errorf("select files of %s: %w", o.Name, err)
+		return owner{}, Package{}, nil, fmt.Errorf("select files of %s: %w", o.Name, err)
 	}
 	if len(files) == 0 && channelID == "" && (s.Version != nil || s.Basename != nil) {
-		return owner{}, nil, errs.New(errs.NotFound, "No file of %s is selected by that.", o.Name)
+		return owner{}, Package{}, nil, errs.New(errs.NotFound, "No file of %s is selected by that.", o.Name)
 	}
-	return o, files, nil
+	return o, p, files, nil
 }
 
 // writable judges whether the actor may put files into a channel or take them
-// out. A call for everything of an owner needs the right on the owner.
-func (c *change) writable(ctx context.Context, o owner, s Selector, files []File, ch Channel) error {
-	if s.Package == nil && len(files) == 0 {
+// out. Where none is selected it judges the package, or the channel.
+func (c *change) writable(p Package, files []File, ch Channel) error {
+	switch {
+	case len(files) == 0 && p.ID != "":
+		return may(c.actor, access.Write, inChannel(p.object(), ch))
+	case len(files) == 0:
 		return may(c.actor, access.Write, ch.object())
 	}
 	seen := map[string]bool{}

@@ -73,6 +73,8 @@ func TestLabels(t *testing.T) {
 		wantKind(t, err, errs.Invalid)
 		_, err = w.AddLabel(w.ctx, w.alice, "alice", "dev", registry.Selector{Package: ptr("nothing")})
 		wantKind(t, err, errs.NotFound)
+		_, err = w.RemoveLabel(w.ctx, w.bob, "alice", "dev", registry.Selector{Package: ptr("demo")}) // no file of it has the label
+		wantKind(t, err, errs.Forbidden)
 		_, err = w.RemoveLabel(w.ctx, w.alice, "alice", "nothing", registry.Selector{})
 		wantKind(t, err, errs.NotFound)
 	})

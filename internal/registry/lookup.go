@@ -112,6 +112,20 @@ func findPackage(ctx context.Context, db *sqldb.DB, o owner, name string) (Packa
 	return list[0], nil
 }
 
+// vacant refuses, as errs.Exists, the name of a package that is there and that the
+// caller may not read. Ask only for callers who may make packages here: nobody
+// else may learn that it exists.
+func vacant(ctx context.Context, db *sqldb.DB, o owner, name string) error {
+	_, err := findPackage(ctx, db, o, name)
+	if errs.Is(err, errs.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errs.New(errs.Exists, "The name %s/%s is taken by a package that is not open to you.", o.Name, packageName(name)).On("name").Because("name-taken")
+}
+
 const releaseColumns = `SELECT r.id, r.package_id, o.name, p.name, r.version, r.attrs, r.description, r.created_by, r.created_at
 	FROM releases r JOIN packages p ON p.id = r.package_id JOIN owners o ON o.id = p.owner_id`
 

@@ -109,6 +109,9 @@ func (r *Registry) CreatePackage(ctx context.Context, actor access.Actor, owner,
 		if err := may(actor, access.Write, o.packageObject(name, n.Private)); err != nil {
 			return err
 		}
+		if err := vacant(ctx, c.tx, o, name); err != nil {
+			return err
+		}
 		created = true
 		p, err = c.createPackage(ctx, o, name, n.Private, attrs)
 		return err

@@ -55,20 +55,24 @@ func (c *change) place(ctx context.Context, a accepted, p placing) (placed, erro
 	if err != nil {
 		return placed{}, err
 	}
+	if isNew {
+		if err := vacant(ctx, c.tx, o, a.Package); err != nil {
+			return placed{}, err
+		}
+	}
 	if !mixes(pkg.Types, a.Type) {
 		return placed{}, mixed(pkg, a.Type)
 	}
 	old, err := c.sameName(ctx, o, pkg, a)
-	if err != nil && !errs.Is(err, errs.NotFound) {
+	taken := err == nil
+	switch {
+	case !taken && !errs.Is(err, errs.NotFound):
 		return placed{}, err
-	}
-	if err == nil {
-		switch {
-		case !p.force && !p.classic && old.SHA256 == a.SHA256 && old.Basename == a.basename():
-			return c.placeAgain(ctx, old, channels)
-		case !p.force:
-			return placed{}, existing(old, a)
-		}
+	case taken && !p.force && !p.classic && old.SHA256 == a.SHA256 && old.Basename == a.basename():
+		return c.placeAgain(ctx, old, channels)
+	case taken && !p.force:
+		return placed{}, existing(old, a)
+	case taken:
 		if err := may(c.actor, access.Write, old.object()); err != nil {
 			return placed{}, err
 		}
@@ -76,7 +80,7 @@ func (c *change) place(ctx context.Context, a accepted, p placing) (placed, erro
 	if err := c.twin(ctx, o, a); err != nil {
 		return placed{}, err
 	}
-	if err == nil {
+	if taken {
 		if err := c.trash(ctx, []File{old}, "file.delete"); err != nil {
 			return placed{}, err
 		}
@@ -109,6 +113,11 @@ func (c *change) place(ctx context.Context, a accepted, p placing) (placed, erro
 	slices.Sort(f.Labels)
 	if err := c.refreshPackage(ctx, pkg.ID); err != nil {
 		return placed{}, err
+	}
+	if after := c.r.opts.AfterUpload; after != nil && f.Type == "conda" {
+		if err := after(ctx, c.tx, f.ID); err != nil {
+			return placed{}, fmt.Errorf("enqueue the check of %s: %w", f.FullName(), err)
+		}
 	}
 	err = c.audit(ctx, audit.Entry{Action: "file.upload", OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(),
 		After: fileFacts(f)})

@@ -34,6 +34,9 @@ type Options struct {
 	// StageFor is how long a staged upload waits for its commit; 0 means an
 	// hour.
 	StageFor time.Duration
+	// AfterUpload joins a job to the transaction that publishes a conda package:
+	// one that calls CheckFile. nil means that payloads are not checked.
+	AfterUpload func(ctx context.Context, tx *sqldb.DB, fileID string) error
 	// Fetch opens a source_url for the files of a channel whose metadata alone
 	// was imported. It is the guarded client of package dial; nil means that
 	// such files cannot be had.

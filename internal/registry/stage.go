@@ -201,7 +201,7 @@ func (r *Registry) Receive(ctx context.Context, secret string, body io.Reader, d
 	if err != nil {
 		return err
 	}
-	defer w.Abort()
+	defer r.abort(w)
 	src, _, err := w.ReaderAt()
 	if err != nil {
 		return fmt.Errorf("read %s: %w", u.basename, err)

@@ -59,7 +59,7 @@ func (r *Registry) Upload(ctx context.Context, actor access.Actor, u UploadReque
 	if err != nil {
 		return File{}, false, err
 	}
-	defer w.Abort()
+	defer r.abort(w)
 	src, _, err := w.ReaderAt()
 	if err != nil {
 		return File{}, false, fmt.Errorf("read %s: %w", u.FileName, err)
@@ -95,15 +95,16 @@ func (r *Registry) mayUpload(ctx context.Context, actor access.Actor, want expec
 		return err
 	}
 	pkg, err := findPackage(ctx, r.db, o, want.Package)
+	if err == nil && !access.Can(actor, access.Read, pkg.object()).Allowed {
+		// The same answer as for a name that is free.
+		pkg, err = Package{}, access.Absent(o.packageObject(packageName(want.Package), true))
+	}
 	object := pkg.object()
 	switch {
 	case errs.Is(err, errs.NotFound) && !p.classic:
 		object = o.packageObject(packageName(want.Package), p.private)
 	case err != nil:
 		return err
-	}
-	if !access.Can(actor, access.Read, object).Allowed {
-		return may(actor, access.Read, object)
 	}
 	c := &change{r: r, tx: r.db, actor: actor, now: r.now()}
 	for _, label := range sortedSet(lowered(p.labels)) {

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,6 +21,7 @@ import (
 	"terrarium/internal/condatest"
 	"terrarium/internal/errs"
 	"terrarium/internal/registry"
+	"terrarium/internal/sqldb"
 	"terrarium/internal/sqldbtest"
 )
 
@@ -215,6 +217,72 @@ func TestHostileArchives(t *testing.T) {
 	if keys := w.stored(); len(keys) > 0 {
 		t.Errorf("hostile archives left %d blobs", len(keys))
 	}
+}
+
+// What only a look at the whole payload finds is published first and withdrawn by
+// the check that follows.
+func TestCheckFile(t *testing.T) {
+	var enqueued []string
+	w := newWorld(t, sqldbtest.Open(t), registry.Options{AfterUpload: func(_ context.Context, _ *sqldb.DB, fileID string) error {
+		enqueued = append(enqueued, fileID)
+		return nil
+	}})
+	good := w.must(w.alice, "alice", condatest.Spec{Name: "good"})
+	late := 0
+	for _, h := range condatest.Hostile() {
+		if !h.Late {
+			continue
+		}
+		late++
+		f, _, err := w.Upload(w.ctx, w.alice, registry.UploadRequest{Owner: "alice", FileName: h.FileName, Body: bytes.NewReader(h.Bytes), Size: -1, Force: true})
+		if err != nil {
+			t.Fatalf("%s: %v", h.Name, err)
+		}
+		for range 2 {
+			if err := w.CheckFile(w.ctx, f.ID); err != nil {
+				t.Fatalf("%s: %v", h.Name, err)
+			}
+		}
+		if f, err = w.FileByID(w.ctx, w.alice, f.ID); err != nil || f.WithdrawnAt == nil || f.WithdrawnWhy == "" {
+			t.Errorf("%s: withdrawn %v %q, %v", h.Name, f.WithdrawnAt, f.WithdrawnWhy, err)
+		}
+		w.wantListed("alice", "main", -1, good.Basename)
+	}
+	if late == 0 || len(enqueued) != late+1 {
+		t.Errorf("%d checks were enqueued for %d uploads", len(enqueued), late+1)
+	}
+	if err := w.CheckFile(w.ctx, good.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.CheckFile(w.ctx, "nothing"); err != nil {
+		t.Error(err)
+	}
+	w.wantListed("alice", "main", -1, good.Basename)
+}
+
+// Whether a name is that of a private package, a stranger cannot tell.
+func TestPrivateNamesAreNotTold(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.must(w.alice, "acme", condatest.Spec{Name: "secret"}, private)
+		for _, who := range []access.Actor{w.nobody, w.bob, w.carol} {
+			_, _, there := w.upload(who, "acme", condatest.Spec{Name: "secret"})
+			_, _, absent := w.upload(who, "acme", condatest.Spec{Name: "absent"})
+			got, want := errs.Message(there), strings.ReplaceAll(errs.Message(absent), "absent", "secret")
+			if errs.KindOf(there) != errs.KindOf(absent) || got != want {
+				t.Errorf("%q tells them apart: %q and %q", who.Name, got, want)
+			}
+		}
+		// Whoever may put new packages there must be told something.
+		dev := w.carol
+		ch, err := w.Channel(w.ctx, w.alice, "acme", "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dev.Grants = []access.Grant{{ObjectKind: access.OnChannel, ObjectID: ch.ID, Verb: access.Write}}
+		w.must(dev, "acme", condatest.Spec{Name: "fresh"})
+		_, _, err = w.upload(dev, "acme", condatest.Spec{Name: "secret", Version: "2.0"})
+		wantKind(t, err, errs.Exists)
+	})
 }
 
 func TestTwoUploadsAtOnce(t *testing.T) {
