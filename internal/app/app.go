@@ -47,6 +47,8 @@ type App struct {
 	ready   atomic.Bool // migrations, database, blobs, sample and first load are done
 	metrics *metrics
 	now     func() time.Time
+	people  func(*account.Options) // what tests change of them
+	bytes   func(*blob.Options)
 }
 
 // Option changes how New wires the parts, for tests.
@@ -55,10 +57,18 @@ type Option func(*App)
 // WithClock replaces the clock.
 func WithClock(now func() time.Time) Option { return func(a *App) { a.now = now } }
 
+// WithAccounts changes the options of the accounts, such as what a password's
+// hash costs.
+func WithAccounts(change func(*account.Options)) Option { return func(a *App) { a.people = change } }
+
+// WithBlobs changes the options of the blob store, such as who is told of each
+// of its steps.
+func WithBlobs(change func(*blob.Options)) Option { return func(a *App) { a.bytes = change } }
+
 // New opens the store that cfg names, brings its schema up and wires the parts.
 // Close must follow.
 func New(ctx context.Context, cfg Config, log *slog.Logger, options ...Option) (_ *App, err error) {
-	a := &App{Config: cfg, Log: log, now: time.Now}
+	a := &App{Config: cfg, Log: log, now: time.Now, people: func(*account.Options) {}, bytes: func(*blob.Options) {}}
 	for _, o := range options {
 		o(a)
 	}
@@ -79,16 +89,20 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, options ...Option) (
 	if err = a.DB.Migrate(ctx); err != nil {
 		return nil, err
 	}
-	if a.Blobs, err = blob.Open(ctx, cfg.Blobs, blob.Options{Dialer: a.Dial}); err != nil {
+	store := blob.Options{Dialer: a.Dial}
+	a.bytes(&store)
+	if a.Blobs, err = blob.Open(ctx, cfg.Blobs, store); err != nil {
 		return nil, err
 	}
 	if a.Mail, err = mail.Open(cfg.Mail, mail.Options{Dialer: a.Dial, From: sender(cfg), Now: a.now}); err != nil {
 		return nil, err
 	}
 	a.Rights = access.NewGeneration(a.DB)
-	a.Accounts = account.New(a.DB, account.Options{
+	people := account.Options{
 		Now: a.now, Mail: a.Mail, Log: log, Gen: a.Rights, URL: cfg.URL, Signup: cfg.Signup, RequireVerified: cfg.VerifyEmail,
-	})
+	}
+	a.people(&people)
+	a.Accounts = account.New(a.DB, people)
 	a.Registry = registry.New(a.DB, a.Blobs, registry.Options{
 		Now: a.now, Log: log, Gen: a.Rights, Limits: archive.DefaultLimits(), MaxUpload: cfg.MaxUpload, Fetch: a.fetch,
 	})

@@ -47,7 +47,7 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 	background, stop := context.WithCancel(ctx)
 	defer stop()
 	begun := make(chan error, 1)
-	go func() { begun <- a.begin(background, s) }()
+	go func() { begun <- a.Begin(background, s) }()
 	for {
 		select {
 		case err := <-begun:
@@ -77,8 +77,10 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 	}
 }
 
-// begin does what a server does before it is ready, and starts its background.
-func (a *App) begin(ctx context.Context, s Serving) error {
+// Begin does what a server does before it is ready, and starts its background,
+// which ends with ctx. Serve calls it; who brings a listener, as tests do, calls
+// it after Handler.
+func (a *App) Begin(ctx context.Context, s Serving) error {
 	if strings.HasPrefix(a.Config.Mail, "dir:") {
 		s.Say("mail goes to the folder " + strings.TrimPrefix(a.Config.Mail, "dir:"))
 	}
