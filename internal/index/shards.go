@@ -190,15 +190,36 @@ func (x *Index) remake(ctx context.Context, ch *channel, subdir string, hash has
 }
 
 // Sweep forgets shards in whose place another stood a week ago already. It
-// gives their number.
+// gives their number. They are looked for by a reader and removed in batches, so
+// that publishing does not wait for it.
 func (x *Index) Sweep(ctx context.Context) (int64, error) {
-	n, err := x.db.Exec(ctx, `
-		DELETE FROM shards WHERE EXISTS (
-			SELECT 1 FROM shards n
-			WHERE n.channel_id = shards.channel_id AND n.subdir = shards.subdir AND n.name = shards.name
-			  AND n.generation > shards.generation AND n.made_at < $1)`, x.opt.Now().Add(-x.opt.Keep))
+	type key struct {
+		channel, subdir string
+		hash            []byte
+	}
+	old, err := sqldb.All(ctx, x.db, func(r *sqldb.Rows, k *key) error { return r.Scan(&k.channel, &k.subdir, &k.hash) }, `
+		SELECT o.channel_id, o.subdir, o.hash FROM shards o JOIN (
+			SELECT channel_id, subdir, name, max(generation) AS generation FROM shards
+			WHERE made_at < $1 GROUP BY channel_id, subdir, name) n
+		ON n.channel_id = o.channel_id AND n.subdir = o.subdir AND n.name = o.name
+		WHERE o.generation < n.generation`, x.opt.Now().Add(-x.opt.Keep))
 	if err != nil {
 		return 0, err
+	}
+	var n int64
+	for batch := range slices.Chunk(old, rememberBatch) {
+		err := x.db.Tx(ctx, func(tx *sqldb.DB) error {
+			for _, k := range batch {
+				if _, err := tx.Exec(ctx, `DELETE FROM shards WHERE channel_id = $1 AND subdir = $2 AND hash = $3`, k.channel, k.subdir, k.hash); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return n, err
+		}
+		n += int64(len(batch))
 	}
 	x.mu.Lock()
 	list := make([]*channel, 0, len(x.channels))
