@@ -473,12 +473,59 @@ func TestGroups(t *testing.T) {
 		if len(packages) != 1 || packages[0]["full_name"] != "org1/hush" {
 			w.Errorf("packages: %v", packages)
 		}
+		people := decode[[]map[string]any](w, w.want(http.StatusOK, w.send(alice, "GET", "/api/group/org1/devs/members", "")))
+		if len(people) != 1 {
+			w.Fatalf("members: %v", people)
+		}
+		needs(w, people[0], "login", "name") // the client fails without either
 		w.want(http.StatusNoContent, w.send(alice, "DELETE", "/api/group/org1/devs/packages/hush", ""))
 		w.want(http.StatusNotFound, w.send(bob, "GET", "/api/package/org1/hush", ""))
 		w.want(http.StatusNoContent, w.send(alice, "DELETE", "/api/group/org1/devs/members/bob", ""))
 		members := w.want(http.StatusOK, w.send(alice, "GET", "/api/group/org1/devs/members", ""))
 		if string(members.body) != "[]" {
 			w.Errorf("members: %s", members.body)
+		}
+	})
+}
+
+// TestNotices follows a notice from draft to what conda reads.
+func TestNotices(t *testing.T) {
+	each(t, func(w *world) {
+		alice, bob := w.user("alice"), w.user("bob")
+		shown := func() int {
+			w.Helper()
+			return len(w.want(http.StatusOK, w.bytes("GET", "/conda/alice/notices.json", nil)).object(w)["notices"].([]any))
+		}
+		w.want(http.StatusForbidden, w.send(bob, "POST", "/api/alice/notices", `{"message": "hi"}`))
+		w.want(http.StatusBadRequest, w.send(alice, "POST", "/api/alice/notices", `{"message": "two\nlines"}`))
+		w.want(http.StatusBadRequest, w.send(alice, "POST", "/api/alice/notices", `{"message": "hi", "level": "shrill"}`))
+		n := w.want(http.StatusCreated, w.send(alice, "POST", "/api/alice/notices",
+			`{"message": "hi there", "level": "warning", "expires_at": "2096-11-23T08:34:10+00:00"}`)).object(w)
+		needs(w, n, "id", "owner_id", "message", "level", "status", "created_at", "updated_at", "expires_at")
+		if got := n["expires_at"]; got != "2096-11-23T08:34:10+00:00" {
+			w.Errorf("expires_at %v", got)
+		}
+		at := "/api/alice/notices/" + n["id"].(string)
+		if got := shown(); got != 0 {
+			w.Errorf("a draft is shown")
+		}
+		for range 2 { // publishing twice is no error
+			w.want(http.StatusOK, w.send(alice, "POST", at+"/publish", ""))
+		}
+		if got := shown(); got != 1 {
+			w.Errorf("%d notices are shown", got)
+		}
+		w.want(http.StatusOK, w.send(alice, "PATCH", at, `{"message": "new words"}`))
+		list := w.want(http.StatusOK, w.send(alice, "GET", "/api/alice/notices?offset=0&limit=20", "")).object(w)
+		if items := list["items"].([]any); list["total_count"] != 1.0 || items[0].(map[string]any)["message"] != "new words" {
+			w.Errorf("notices: %v", list)
+		}
+		w.want(http.StatusOK, w.send(alice, "POST", at+"/archive", ""))
+		w.want(http.StatusNoContent, w.send(alice, "DELETE", at, ""))
+		w.want(http.StatusNotFound, w.send(alice, "POST", at+"/publish", ""))
+		w.want(http.StatusForbidden, w.send(bob, "GET", "/api/alice/notices", ""))
+		if got := shown(); got != 0 {
+			w.Errorf("a deleted notice is shown")
 		}
 	})
 }

@@ -121,7 +121,7 @@ func escape(parts ...string) string {
 // login is an owner where the client reads only the name.
 type login struct {
 	Login string `json:"login"`
-	Name  string `json:"name,omitempty"`
+	Name  string `json:"name"`
 }
 
 // packageCore are the keys that a package has wherever it is shown.

@@ -10,7 +10,7 @@ import (
 // Routes is the table of contents. A `*` is the rest of the path: base names,
 // names of tokens and labels may hold slashes.
 func (f *Face) Routes() []web.Route {
-	return slices.Concat(f.accountRoutes(), f.packageRoutes(), f.channelRoutes(), f.organizationRoutes(), f.uploadRoutes(), f.v1)
+	return slices.Concat(f.accountRoutes(), f.packageRoutes(), f.channelRoutes(), f.organizationRoutes(), f.noticeRoutes(), f.uploadRoutes(), f.v1)
 }
 
 func (f *Face) accountRoutes() []web.Route {
@@ -89,6 +89,18 @@ func (f *Face) organizationRoutes() []web.Route {
 		{Method: http.MethodGet, Pattern: "/api/group/{org}/{group}/packages", Who: web.Admin, Door: true, Handle: f.person(f.groupPackages)},
 		{Method: http.MethodPut, Pattern: "/api/group/{org}/{group}/packages/{package}", Who: web.Admin, Mutates: true, Handle: f.person(f.addGroupPackage)},
 		{Method: http.MethodDelete, Pattern: "/api/group/{org}/{group}/packages/{package}", Who: web.Admin, Mutates: true, Handle: f.person(f.removeGroupPackage)},
+	}
+}
+
+func (f *Face) noticeRoutes() []web.Route {
+	return []web.Route{
+		{Method: http.MethodGet, Pattern: "/api/{owner}/notices", Who: web.Admin, Handle: f.person(f.notices)},
+		{Method: http.MethodPost, Pattern: "/api/{owner}/notices", Who: web.Admin, Mutates: true, Handle: f.person(f.createNotice)},
+		{Method: http.MethodGet, Pattern: "/api/{owner}/notices/{id}", Who: web.Admin, Handle: f.person(f.notice)},
+		{Method: http.MethodPatch, Pattern: "/api/{owner}/notices/{id}", Who: web.Admin, Mutates: true, Handle: f.person(f.updateNotice)},
+		{Method: http.MethodDelete, Pattern: "/api/{owner}/notices/{id}", Who: web.Admin, Mutates: true, Handle: f.person(f.deleteNotice)},
+		{Method: http.MethodPost, Pattern: "/api/{owner}/notices/{id}/publish", Who: web.Admin, Mutates: true, Handle: f.person(f.publishNotice)},
+		{Method: http.MethodPost, Pattern: "/api/{owner}/notices/{id}/archive", Who: web.Admin, Mutates: true, Handle: f.person(f.archiveNotice)},
 	}
 }
 
