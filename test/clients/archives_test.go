@@ -88,6 +88,9 @@ func notPackages() map[string]bool {
 	return out
 }
 
+// oldSubdir is where the one archive belongs that does not say it.
+const oldSubdir = "linux-64"
+
 // TestRealPackages uploads every archive of ../shared/testdata, which nobody here
 // made, and compares each record with what conda-package-handling reads.
 func TestRealPackages(t *testing.T) {
@@ -95,16 +98,19 @@ func TestRealPackages(t *testing.T) {
 	if root == "" {
 		root = filepath.Join("..", "..", "..", "shared", "testdata")
 	}
+	root, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := os.Stat(root); err != nil {
 		t.Skip("../shared/testdata is not here")
 	}
 	t.Parallel()
 	s := serve(t, emptyPlace(t))
-	s.person(t, "ada")
 	ada := s.person(t, "real")
 	refused := notPackages()
 	var paths []string
-	err := filepath.WalkDir(filepath.Join(root, "packages"), func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(filepath.Join(root, "packages"), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			paths = append(paths, path)
 		}
@@ -133,6 +139,9 @@ func TestRealPackages(t *testing.T) {
 			}
 		}
 		a := s.ask(t, http.MethodPost, "/api/v1/upload/"+channel, ada.token, bytes.NewReader(b), "X-File-Name: "+name)
+		if strings.Contains(string(a.body), "subdir-missing") { // an old archive: the address says it
+			a = s.ask(t, http.MethodPut, "/conda/"+channel+"/"+oldSubdir+"/"+name, ada.token, bytes.NewReader(b))
+		}
 		switch {
 		case refused[name]:
 			if a.status != http.StatusUnprocessableEntity {
@@ -145,11 +154,15 @@ func TestRealPackages(t *testing.T) {
 			t.Errorf("%s to %s: %d: %s", name, channel, a.status, a.body)
 		}
 	}
-	compared := 0
+	compared, unread := 0, 0
 	index := map[string]map[string]map[string]any{}
 	for path, in := range extract(t, paths...) {
 		channel, ok := at[path]
 		if !ok {
+			continue
+		}
+		if strings.Contains(in.Error, "seeking backwards") {
+			unread++ // members in an order that this client does not expect
 			continue
 		}
 		if in.Error != "" {
@@ -158,7 +171,7 @@ func TestRealPackages(t *testing.T) {
 		}
 		subdir, _ := in.Index["subdir"].(string)
 		if subdir == "" {
-			subdir = "noarch"
+			subdir = oldSubdir
 		}
 		key := channel + " " + subdir
 		if index[key] == nil {
@@ -172,9 +185,9 @@ func TestRealPackages(t *testing.T) {
 		agree(t, filepath.Base(path), record, in)
 		compared++
 	}
-	if want := len(paths) - len(refused); compared < want-1 {
-		t.Errorf("compared %d records, want %d", compared, want)
+	if want := len(paths) - len(refused); compared+unread != want || unread > 2 {
+		t.Errorf("compared %d records and %d archives cannot be read, want %d and at most 2", compared, unread, want)
 	}
-	s.sameRecords(t, "real", 40)
+	s.sameRecords(t, "real", 50)
 	s.must(t, "", "fsck", "--digests")
 }

@@ -73,8 +73,9 @@ func TestBackup(t *testing.T) {
 	back.status(t, http.StatusGone, "/conda/ada/dev/noarch/"+filepath.Base(parcels[2].path), "")
 	back.listed(t, "ada", "noarch", ada.token, filepath.Base(hidden.path))
 	back.listed(t, "ada", "noarch", "")
-	back.upload(t, ada, "ada", parcels[5]) // it lives on
-	newRattler(t).sees(t, back.url+"/conda/ada", "tool", filepath.Base(parcels[5].path))
+	more := pack(t, spec("more", "1.0")) // it lives on
+	back.upload(t, ada, "ada", more)
+	newRattler(t).sees(t, back.url+"/conda/ada", "more", filepath.Base(more.path))
 
 	broken := filepath.Join(t.TempDir(), "cut.backup")
 	b, err := os.ReadFile(file)

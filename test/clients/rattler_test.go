@@ -314,7 +314,7 @@ func facts(record map[string]any) map[string]any {
 	out := map[string]any{}
 	for _, key := range []string{
 		"name", "version", "build", "build_number", "subdir", "depends", "constrains", "license", "license_family",
-		"md5", "sha256", "size", "timestamp", "noarch", "features", "arch", "platform",
+		"md5", "sha256", "size", "timestamp", "noarch", "features",
 	} {
 		switch v := record[key].(type) {
 		case nil:
