@@ -453,3 +453,22 @@ func FuzzTokenType(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkAuthenticate is what a request with a known token pays.
+func BenchmarkAuthenticate(b *testing.B) {
+	db := sqldbtest.Open(b)
+	a := account.New(db, account.Options{PasswordMemory: 8})
+	ctx := b.Context()
+	if _, err := a.CreateUser(ctx, access.System(), account.NewUser{Name: "ana", Email: "ana@example.org"}); err != nil {
+		b.Fatal(err)
+	}
+	_, secret, err := a.CreateToken(ctx, access.System(), account.NewToken{Name: "ci", UserName: "ana"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := a.Authenticate(ctx, account.Credential{Scheme: "token", Value: secret}, access.Request{Remote: "192.0.2.1"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
