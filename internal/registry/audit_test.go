@@ -129,6 +129,19 @@ var changes = map[string]func(w *world) error{
 		_, err := w.Import(w.ctx, w.alice, "alice", "forge", registry.ImportSource{Files: folder, MetadataOnly: true, BaseURL: "https://channel.test"}, nil)
 		return err
 	},
+	"CreateNotice": func(w *world) error {
+		_, err := w.CreateNotice(w.ctx, w.alice, "alice", registry.NewNotice{Message: "Closed on Sunday.", Level: "info"})
+		return err
+	},
+	"UpdateNotice": func(w *world) error {
+		n, err := w.CreateNotice(w.ctx, w.alice, "alice", registry.NewNotice{Message: "Closed on Sunday.", Level: "info"})
+		if err != nil {
+			return err
+		}
+		w.exec("DELETE FROM audit")
+		_, err = w.UpdateNotice(w.ctx, w.alice, "alice", n.ID, registry.NoticeUpdate{Message: ptr("Open on Sunday.")})
+		return err
+	},
 	"CheckFile": func(w *world) error {
 		h := condatest.Hostile()
 		i := slices.IndexFunc(h, func(h condatest.HostileCase) bool { return h.Late })
