@@ -139,7 +139,7 @@ func (f *Face) filePage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if strings.TrimSpace(info.README) != "" {
-		p.Info = append(p.Info, file.Info{Name: "info/" + cmp.Or(info.READMEName, "README"), Text: info.README})
+		p.Info = append(p.Info, file.Info{Name: cmp.Or(info.READMEName, "README"), Text: info.README})
 	}
 	if s.writes {
 		p.DeleteURL = shared.FileURL(x.OwnerName, x.PackageName, x.Subdir, x.Name) + "/delete"

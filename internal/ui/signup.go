@@ -73,6 +73,9 @@ func (f *Face) signUp(w http.ResponseWriter, r *http.Request) error {
 	})
 	if err != nil {
 		list, status, ok := problems(err, map[string]string{"name": "username"})
+		if sentence := dead(err); sentence != "" { // the invitation
+			list, status, ok = shared.Problems{{Text: sentence}}, http.StatusUnprocessableEntity, true
+		}
 		if !ok {
 			return err
 		}
