@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"terrarium/internal/job"
+	"terrarium/internal/sqldb"
 )
 
 // sweep is the nightly job that empties the trash and removes what nothing
@@ -14,6 +15,17 @@ type sweep struct{}
 // sweepGrace is how old an orphaned blob must be before the nightly sweep takes
 // it: longer than any upload lasts, and than a backup runs.
 const sweepGrace = 24 * time.Hour
+
+// checkFile is the job that reads the whole of an archive after it was
+// published.
+type checkFile struct {
+	FileID string `json:"file_id"`
+}
+
+// afterUpload joins the check of a file to the transaction that publishes it.
+func (a *App) afterUpload(ctx context.Context, tx *sqldb.DB, fileID string) error {
+	return a.Jobs.Enqueue(ctx, tx, checkFile{fileID})
+}
 
 // jobs makes the queue with every kind of job and every schedule.
 func (a *App) jobs() *job.Client {
@@ -25,6 +37,7 @@ func (a *App) jobs() *job.Client {
 		}
 		return err
 	})
+	job.Register(c, "check-file", func(ctx context.Context, c checkFile) error { return a.Registry.CheckFile(ctx, c.FileID) })
 	c.Every(24*time.Hour, sweep{})
 	return c
 }
