@@ -15,6 +15,20 @@ func (a *Accounts) Log(ctx context.Context, actor access.Actor, o Owner, f audit
 	return audit.ListFor(ctx, a.db, actor, o.Object(), f)
 }
 
+// MyOrganizations lists the organisations that the actor itself belongs to, by
+// name, with its roles.
+func (a *Accounts) MyOrganizations(ctx context.Context, actor access.Actor) ([]Organization, error) {
+	orgs, err := sqldb.All(ctx, a.db, func(r *sqldb.Rows, g *Organization) error {
+		return r.Scan(append(g.Owner.into(), &g.Email, &g.Role)...)
+	}, "SELECT "+ownerColumns+`, g.email, m.role
+		FROM memberships AS m JOIN organizations AS g ON g.owner_id = m.organization_id JOIN owners AS o ON o.id = g.owner_id
+		WHERE m.user_id = $1 AND o.deleted_at IS NULL ORDER BY o.name`, actor.ID)
+	if err != nil {
+		return nil, fmt.Errorf("list one's organisations: %w", err)
+	}
+	return orgs, nil
+}
+
 // CountMembers counts the members of the organisations that the actor belongs to,
 // by the id of the organisation.
 func (a *Accounts) CountMembers(ctx context.Context, actor access.Actor) (map[string]int, error) {

@@ -51,7 +51,7 @@ func (f *Face) visit(w http.ResponseWriter, r *http.Request, title string) (*vis
 		v.values = values
 	}
 	if len(v.actor.Roles) > 0 {
-		orgs, err := f.accounts.OrganizationsOf(r.Context(), v.actor, v.actor.Name)
+		orgs, err := f.accounts.MyOrganizations(r.Context(), v.actor)
 		if err != nil {
 			return nil, err
 		}
