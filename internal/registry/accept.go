@@ -174,6 +174,12 @@ func (a *accepted) describe(info *archive.Info, want expected, now time.Time) er
 		return errs.New(errs.Invalid, "%s is version %s and cannot be uploaded as %s. Leave out -v, or build it as that version.",
 			a.FileName, record.Version, clip(want.Version)).Because("version-differs")
 	}
+	if record.V3() {
+		// Such a record would stop older clients from reading the whole index
+		// (CEP 43), and the group of its own that it needs is not written yet.
+		return errs.New(errs.Invalid, "%s has schema_version %d, with which this server cannot index yet. Build it without extras, flags and conditional dependencies.",
+			a.FileName, record.SchemaVersion).Because("schema-version")
+	}
 	const skew = time.Hour // of the builder's clock
 	if record.Timestamp > now.Add(skew).UnixMilli() {
 		return errs.New(errs.Invalid, "%s says that it was built on %s, which is in the future. Build it again with the right time.",

@@ -532,3 +532,19 @@ func BenchmarkUpload(b *testing.B) {
 		}
 	}
 }
+
+// TestSchemaVersion3 refuses what older clients could not read an index with.
+func TestSchemaVersion3(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		spec := condatest.Spec{Info: map[string]string{
+			"index.json": `{"name":"demo","version":"1.0","build":"0","build_number":0,"depends":[],"subdir":"noarch","noarch":"generic","schema_version":3}`,
+		}}
+		_, _, err := w.upload(w.alice, "alice", spec)
+		if !errs.Is(err, errs.Invalid) || errs.Reason(err) != "schema-version" {
+			t.Errorf("an archive of schema_version 3: %v, want a refusal with reason schema-version", err)
+		}
+		if got := w.listed("alice", "main", 1<<40); len(got) > 0 {
+			t.Errorf("it is listed: %v", got)
+		}
+	})
+}

@@ -73,8 +73,9 @@ func sqliteDSN(path string, readOnly bool) string {
 		q["_pragma"] = append(q["_pragma"], "query_only(1)")
 	} else {
 		q.Set("_txlock", "immediate")
-		// Room for large imports without growing the file for ever.
-		q["_pragma"] = append(q["_pragma"], "journal_size_limit(67108864)")
+		// Room for large imports without growing the file for ever, and 64 MiB
+		// of pages: the indexes of a large channel are read by every insert.
+		q["_pragma"] = append(q["_pragma"], "journal_size_limit(67108864)", "cache_size(-65536)")
 	}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
 }
