@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"terrarium/internal/access"
-	"terrarium/internal/errs"
 	"terrarium/internal/sqldb"
 )
 
@@ -55,7 +54,7 @@ func (c *change) generation(ctx context.Context, channelID string) (*channelChan
 		if err != nil {
 			return nil, fmt.Errorf("begin a generation of channel %s: %w", channelID, err)
 		}
-		if err := c.pastImport(ctx, channelID, importing); err != nil {
+		if err := c.settleImport(ctx, channelID, cc.generation, importing); err != nil {
 			return nil, err
 		}
 		c.batch.channels[channelID] = cc
@@ -219,23 +218,4 @@ func (b *batch) changed() []Changed {
 		all = append(all, one)
 	}
 	return all
-}
-
-// pastImport refuses a generation while an import loads records of the one to
-// come, and sweeps away what an import left that died.
-func (c *change) pastImport(ctx context.Context, channelID string, importing *time.Time) error {
-	if importing == nil {
-		return nil
-	}
-	if importing.After(c.now) {
-		return errs.New(errs.Unavailable, "The channel is being imported. Try again when that is done.").Because("importing")
-	}
-	_, err := c.exec(ctx, "DELETE FROM records WHERE channel_id = $1 AND added >= (SELECT generation FROM channels WHERE id = $1)", channelID)
-	if err == nil {
-		_, err = c.exec(ctx, "UPDATE channels SET importing_until = NULL WHERE id = $1", channelID)
-	}
-	if err != nil {
-		return fmt.Errorf("sweep what an import left: %w", err)
-	}
-	return nil
 }

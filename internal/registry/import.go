@@ -180,8 +180,8 @@ func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string)
 			return errs.New(errs.Conflict, "%s/%s is being imported already.", o.Name, ch.Name).Because("importing")
 		}
 		// What an import that died has left must not become part of this one.
-		if _, err := c.exec(ctx, "DELETE FROM records WHERE channel_id = $1 AND added > $2", ch.ID, ch.Generation); err != nil {
-			return fmt.Errorf("sweep what an import left: %w", err)
+		if err := c.sweepImport(ctx, ch.ID, ch.Generation+1); err != nil {
+			return err
 		}
 		_, err = c.exec(ctx, "UPDATE channels SET importing_until = $2, source = $3 WHERE id = $1", ch.ID, c.now.Add(importing), i.src.Name)
 		if err != nil {

@@ -339,39 +339,3 @@ func (e *entry) attrs() (jsontext.Value, error) {
 	}
 	return out, nil
 }
-
-// sweep takes away what an import has written before it broke, and lets the
-// packages that were there say again what they said before.
-func (i *importer) sweep(ctx context.Context) error {
-	// Its records lead to its files: those that were there before get theirs
-	// only at the end.
-	const records = "FROM records WHERE channel_id = $1 AND added = $2 AND added > (SELECT generation FROM channels WHERE id = $1)"
-	generation := []any{i.channel.ID, i.generation}
-	err := i.r.db.Tx(ctx, func(tx *sqldb.DB) error {
-		for _, s := range []struct {
-			query string
-			args  []any
-		}{
-			{"DELETE FROM file_channels WHERE file_id IN (SELECT file_id " + records + ")", generation},
-			{"DELETE FROM file_info WHERE file_id IN (SELECT file_id " + records + ")", generation},
-			{"DELETE FROM files WHERE id IN (SELECT file_id " + records + ")", generation},
-			{"DELETE " + records, generation},
-			{`DELETE FROM releases WHERE created_at = $2 AND package_id IN (SELECT p.id FROM packages p WHERE p.owner_id = $1)
-				AND NOT EXISTS (SELECT 1 FROM files f WHERE f.release_id = releases.id)`, []any{i.owner.ID, i.stamp}},
-			{"DELETE FROM packages WHERE owner_id = $1 AND created_at = $2 AND NOT EXISTS (SELECT 1 FROM releases r WHERE r.package_id = packages.id)", []any{i.owner.ID, i.stamp}},
-			{"UPDATE channels SET importing_until = NULL WHERE id = $1 AND generation = $2", []any{i.channel.ID, i.generation - 1}},
-		} {
-			if _, err := tx.Exec(ctx, s.query, s.args...); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for name, p := range i.packages {
-		p.dirty = p.existed && i.names[name]
-	}
-	return i.refresh(ctx)
-}

@@ -41,6 +41,9 @@ func (c *change) place(ctx context.Context, a accepted, p placing) (placed, erro
 	if err != nil {
 		return placed{}, err
 	}
+	if err := c.settleImports(ctx, o, p.labels); err != nil {
+		return placed{}, err
+	}
 	pkg, err := c.loadPackage(ctx, access.Read, o.Name, a.Package)
 	isNew := errs.Is(err, errs.NotFound)
 	switch {

@@ -286,10 +286,11 @@ func importSome(t *testing.T, w *world) {
 	}
 }
 
-// importAgain lets the time pass after which an import counts as dead. Then a
-// change comes first, and the import again.
+// importAgain lets the time pass after which an import counts as dead. Then one
+// of its files comes by an upload, another upload, and the import again.
 func importAgain(t *testing.T, w *world, server *program.Server) {
 	w.rows(t, "UPDATE channels SET importing_until = $1 WHERE importing_until IS NOT NULL", time.Now().Add(-time.Minute).UTC())
+	w.publish(t, server, spec("imported-one", 202))
 	w.publish(t, server, newcomer())
 	w.check(t, server)
 	w.fsck(t)
