@@ -67,12 +67,11 @@ func (f *Face) Error(w http.ResponseWriter, r *http.Request, err error) {
 	for _, name := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Length", "Accept-Ranges"} {
 		h.Del(name)
 	}
-	h.Set("Vary", "Authorization, Accept-Encoding")
+	h.Set("Vary", "Authorization, Accept, Accept-Encoding")
 	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="terrarium"`)
 	}
 	if f.opt.Page != nil && wantsPage(r) {
-		h.Set("Vary", "Authorization, Accept, Accept-Encoding")
 		f.opt.Page(w, r, err)
 		return
 	}

@@ -1,6 +1,7 @@
 package condahttp
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,7 +27,8 @@ func (f *Face) serve(w http.ResponseWriter, r *http.Request) error {
 	web.EventOf(r).Set("channel", a.owner+"/"+a.channel)
 	open, err := f.open(r, a)
 	if err != nil {
-		if a.file == "notices.json" || a.file == "terms.json" {
+		refused := errs.Is(err, errs.Unauthenticated) || errs.Is(err, errs.Forbidden)
+		if refused && (a.file == "notices.json" || a.file == "terms.json") {
 			return errs.New(errs.NotFound, "There is no %s here.", a.file) // never 401 or 403
 		}
 		return err
@@ -143,6 +145,9 @@ func (f *Face) send(w http.ResponseWriter, r *http.Request, open registry.Opened
 		h.Set("X-Terrarium-Stale", "the database is away; this is the last state known here")
 	}
 	r.Header.Del("If-Modified-Since")
+	if h.Get("Content-Encoding") != "" && r.Header.Get("If-Match") == "" {
+		h.Set("Content-Length", strconv.FormatInt(doc.Size, 10)) // ServeContent leaves it out of what is coded
+	}
 	http.ServeContent(w, r, "", doc.Modified, doc.Open())
 	return nil
 }
@@ -166,20 +171,11 @@ func (f *Face) serveShard(w http.ResponseWriter, r *http.Request, a address, ope
 		return err
 	}
 	h := w.Header()
-	etag := `"` + hash + `"`
-	h.Set("ETag", etag)
+	h.Set("ETag", `"`+hash+`"`)
 	h.Set("Vary", "Authorization, Accept-Encoding")
 	h.Set("Cache-Control", immutable(open.Public))
-	if r.Header.Get("If-None-Match") == etag {
-		w.WriteHeader(http.StatusNotModified)
-		return nil
-	}
 	h.Set("Content-Type", "application/zstd")
-	h.Set("Content-Length", strconv.Itoa(len(data)))
-	w.WriteHeader(http.StatusOK)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(data) // the client is gone if this fails
-	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
 	return nil
 }
 
@@ -196,17 +192,21 @@ func (f *Face) serveFile(w http.ResponseWriter, r *http.Request, a address, open
 	if err != nil {
 		return err
 	}
+	etag := `"` + file.SHA256 + `"`
 	h := w.Header()
 	h.Set("Vary", "Authorization")
-	h.Set("ETag", `"`+file.SHA256+`"`)
+	h.Set("ETag", etag)
 	h.Set("Cache-Control", immutable(open.Public))
+	web.EventOf(r).Set("file", file.Basename)
 	if f.opt.Redirect && r.Method == http.MethodGet {
 		to, ok, err := f.reg.Presign(r.Context(), file)
 		if err != nil {
 			return err
 		}
 		if ok {
-			f.reg.CountDownload(file)
+			if starts(r, etag) {
+				f.reg.CountDownload(file)
+			}
 			h.Del("ETag")
 			h.Set("Cache-Control", "no-store")
 			http.Redirect(w, r, to, http.StatusFound)
@@ -218,15 +218,15 @@ func (f *Face) serveFile(w http.ResponseWriter, r *http.Request, a address, open
 		return err
 	}
 	defer body.Close()
-	if r.Method == http.MethodGet && fromStart(r) {
+	if starts(r, etag) {
 		f.reg.CountDownload(file)
 	}
 	h.Set("Content-Type", "application/octet-stream")
-	web.EventOf(r).Set("file", file.Basename)
 	var content io.ReadSeeker = body
 	if f := body.File(); f != nil {
 		content = f // a plain file goes out by sendfile
 	}
+	r.Header.Del("If-Modified-Since") // a name may have had other bytes, deleted since
 	http.ServeContent(w, r, "", file.UploadedAt, content)
 	return nil
 }
@@ -243,11 +243,18 @@ func (f *Face) find(r *http.Request, a address, open registry.Opened) (registry.
 	return f.reg.FileAtGeneration(r.Context(), open, generation, a.subdir, a.file)
 }
 
-// fromStart reports whether a request asks for the beginning of a file, so that
-// a resumed download is counted once.
-func fromStart(r *http.Request) bool {
-	rng := r.Header.Get("Range")
-	return rng == "" || strings.HasPrefix(rng, "bytes=0-")
+// starts reports whether a request begins a download: it asks for bytes from the
+// first one on that the client does not have. So one that is resumed counts once.
+func starts(r *http.Request, etag string) bool {
+	have := r.Header.Get("If-None-Match")
+	if r.Method != http.MethodGet || have == "*" || strings.Contains(have, etag) {
+		return false
+	}
+	if other := r.Header.Get("If-Range"); other != "" && other != etag {
+		return true // what it has is of another file; it gets the whole
+	}
+	part := r.Header.Get("Range")
+	return part == "" || strings.HasPrefix(part, "bytes=0-")
 }
 
 // serveChannel answers the documents of the channel itself.
@@ -277,13 +284,15 @@ func (f *Face) serveChannel(w http.ResponseWriter, r *http.Request, a address, o
 // whether the channel is there get an empty answer.
 func (f *Face) serveFolder(w http.ResponseWriter, r *http.Request, a address) error {
 	page := fmt.Sprintf("%s/%s/-/channels/%s", f.opt.URL, url.PathEscape(a.owner), (&url.URL{Path: a.channel}).EscapedPath())
+	h := w.Header()
+	h.Set("Vary", "Authorization, Accept")
+	h.Set("Cache-Control", "no-cache")
 	if wantsPage(r) {
 		http.Redirect(w, r, page, http.StatusFound)
 		return nil
 	}
-	w.Header().Set("Link", "<"+page+`>; rel="alternate"; type="text/html"`)
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Vary", "Authorization, Accept")
+	h.Set("Link", "<"+page+`>; rel="alternate"; type="text/html"`)
+	h.Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = fmt.Fprintf(w, "%s/%s is a conda channel: %s\n", a.owner, a.channel, page)
 	return nil
 }

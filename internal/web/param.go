@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 )
@@ -48,7 +49,18 @@ func Mount(routes []Route, ew ErrorWriter, notFound Handler) *chi.Mux {
 		}
 	}
 	m.NotFound(Handle(notFound, ew).ServeHTTP)
-	m.MethodNotAllowed(func(w http.ResponseWriter, _ *http.Request) {
+	m.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.RawPath
+		if path == "" {
+			path = r.URL.Path
+		}
+		var allow []string
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if m.Match(chi.NewRouteContext(), method, path) {
+				allow = append(allow, method)
+			}
+		}
+		w.Header().Set("Allow", strings.Join(allow, ", "))
 		http.Error(w, "This address does not take this method.", http.StatusMethodNotAllowed)
 	})
 	return m

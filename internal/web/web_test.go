@@ -144,7 +144,9 @@ func TestErrorsAndPanics(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"refusal", func(http.ResponseWriter, *http.Request) error { return errs.Wrap(errs.Exists, errors.New("row 17"), "It exists.") }, 409, "It exists."},
+		{"refusal", func(http.ResponseWriter, *http.Request) error {
+			return errs.Wrap(errs.Exists, errors.New("row 17"), "It exists.")
+		}, 409, "It exists."},
 		{"internal", func(http.ResponseWriter, *http.Request) error { return errors.New("row 17") }, 500, "Something broke here"},
 		{"panic", func(http.ResponseWriter, *http.Request) error { panic("row 17") }, 500, "Something broke here"},
 	} {
