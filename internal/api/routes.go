@@ -78,15 +78,15 @@ func (f *Face) channelRoutes() []web.Route {
 func (f *Face) organizationRoutes() []web.Route {
 	return []web.Route{
 		{Method: http.MethodGet, Pattern: "/api/groups", Who: web.Person, Handle: f.person(f.myGroups)},
-		{Method: http.MethodGet, Pattern: "/api/groups/{org}", Who: web.Admin, Handle: f.person(f.groups)},
-		{Method: http.MethodGet, Pattern: "/api/group/{org}/{group}", Who: web.Admin, Handle: f.person(f.group)},
+		{Method: http.MethodGet, Pattern: "/api/groups/{org}", Who: web.Member, Handle: f.person(f.groups)},
+		{Method: http.MethodGet, Pattern: "/api/group/{org}/{group}", Who: web.Member, Handle: f.person(f.group)},
 		{Method: http.MethodPost, Pattern: "/api/group/{org}/{group}", Who: web.Admin, Mutates: true, Handle: f.person(f.createGroup)},
 		{Method: http.MethodDelete, Pattern: "/api/group/{org}/{group}", Who: web.Admin, Mutates: true, Handle: f.person(f.deleteGroup)},
-		{Method: http.MethodGet, Pattern: "/api/group/{org}/{group}/members", Who: web.Admin, Handle: f.person(f.groupMembers)},
-		{Method: http.MethodGet, Pattern: "/api/group/{org}/{group}/members/{user}", Who: web.Admin, Handle: f.person(f.groupMember)},
+		{Method: http.MethodGet, Pattern: "/api/group/{org}/{group}/members", Who: web.Member, Handle: f.person(f.groupMembers)},
+		{Method: http.MethodGet, Pattern: "/api/group/{org}/{group}/members/{user}", Who: web.Member, Handle: f.person(f.groupMember)},
 		{Method: http.MethodPut, Pattern: "/api/group/{org}/{group}/members/{user}", Who: web.Admin, Mutates: true, Handle: f.person(f.addGroupMember)},
 		{Method: http.MethodDelete, Pattern: "/api/group/{org}/{group}/members/{user}", Who: web.Admin, Mutates: true, Handle: f.person(f.removeGroupMember)},
-		{Method: http.MethodGet, Pattern: "/api/group/{org}/{group}/packages", Who: web.Admin, Door: true, Handle: f.person(f.groupPackages)},
+		{Method: http.MethodGet, Pattern: "/api/group/{org}/{group}/packages", Who: web.Member, Door: true, Handle: f.person(f.groupPackages)},
 		{Method: http.MethodPut, Pattern: "/api/group/{org}/{group}/packages/{package}", Who: web.Admin, Mutates: true, Handle: f.person(f.addGroupPackage)},
 		{Method: http.MethodDelete, Pattern: "/api/group/{org}/{group}/packages/{package}", Who: web.Admin, Mutates: true, Handle: f.person(f.removeGroupPackage)},
 	}
@@ -108,7 +108,7 @@ func (f *Face) uploadRoutes() []web.Route {
 	return []web.Route{
 		{Method: http.MethodPost, Pattern: "/api/stage/{owner}/{package}/{version}/*", Who: web.Writer, Mutates: true, Handle: f.anyone(f.stage)},
 		{Method: http.MethodPost, Pattern: "/api/_storage/{secret}", Who: web.SecretLink, Mutates: true, Handle: f.store},
-		{Method: http.MethodPost, Pattern: "/api/commit/{owner}/{package}/{version}/*", Who: web.Writer, Mutates: true, Handle: f.anyone(f.commit)},
+		{Method: http.MethodPost, Pattern: "/api/commit/{owner}/{package}/{version}/*", Who: web.Writer, Mutates: true, Handle: f.person(f.commit)},
 
 		{Method: http.MethodPost, Pattern: "/api/v1/upload/{owner}", Who: web.Writer, Mutates: true, Handle: f.anyone(f.upload)},
 		{Method: http.MethodPost, Pattern: "/api/v1/upload/{owner}/*", Who: web.Writer, Mutates: true, Handle: f.anyone(f.upload)},

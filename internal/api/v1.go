@@ -115,7 +115,7 @@ func handle[I, O any](v *v1, op operation, h func(ctx context.Context, actor acc
 	}, func(ctx context.Context, in *I) (*O, error) {
 		req := requestOf(ctx)
 		actor, err := web.Actor(req.r)
-		if err == nil && actor.Anonymous() && op.who == web.Person {
+		if err == nil && actor.Anonymous() && (op.who == web.Person || op.who == web.Member) {
 			err = errs.New(errs.Unauthenticated, "Sign in, or send a token: `Authorization: Bearer TOKEN`.")
 		}
 		if err != nil {

@@ -355,7 +355,7 @@ func TestOpenAPI(t *testing.T) {
 // there twice.
 func TestRoutes(t *testing.T) {
 	each(t, func(w *world) {
-		known := []web.Who{web.Anybody, web.Reader, web.Writer, web.Admin, web.Person, web.Operator, web.SecretLink}
+		known := []web.Who{web.Anybody, web.Reader, web.Writer, web.Admin, web.Member, web.Person, web.Operator, web.SecretLink}
 		seen := map[string]bool{}
 		for _, r := range w.face.Routes() {
 			at := r.Method + " " + r.Pattern

@@ -75,7 +75,7 @@ func (v *v1) organizations() {
 			}
 			return &one[V1Owner]{newV1Owner(o)}, nil
 		})
-	handle(v, operation{verdict{web.Person, false}, "list-members", http.MethodGet, "/organizations/{name}/members", "List the members of an organisation", "organizations", 200, false},
+	handle(v, operation{verdict{web.Member, false}, "list-members", http.MethodGet, "/organizations/{name}/members", "List the members of an organisation", "organizations", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
 			Paging
 			Name string `path:"name"`

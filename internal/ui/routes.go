@@ -72,7 +72,7 @@ func (f *Face) Routes() []web.Route {
 		{Method: get, Pattern: "/{owner}", Who: web.Anybody, Door: true, Handle: f.ownerPackages},
 		{Method: get, Pattern: "/{owner}/-/channels", Who: web.Anybody, Door: true, Handle: f.ownerChannels},
 		{Method: get, Pattern: "/{owner}/-/channels/*", Who: web.Reader, Door: true, Handle: f.channelPage},
-		{Method: get, Pattern: "/{owner}/-/people", Who: web.Reader, Handle: f.ownerPeople},
+		{Method: get, Pattern: "/{owner}/-/people", Who: web.Member, Handle: f.ownerPeople},
 		{Method: get, Pattern: "/{owner}/repo", Who: web.Anybody, Handle: f.oldAddress},
 		{Method: get, Pattern: "/{owner}/labels", Who: web.Anybody, Handle: f.oldAddress},
 
@@ -88,6 +88,6 @@ func (f *Face) Routes() []web.Route {
 		{Method: get, Pattern: "/{owner}/{package}/files/{subdir}/{file}/delete", Who: web.Writer, Door: true, Handle: f.deleteFilePage},
 		{Method: post, Pattern: "/{owner}/{package}/files/{subdir}/{file}/delete", Who: web.Writer, Mutates: true, Handle: f.deleteFile},
 		{Method: get, Pattern: "/{owner}/{package}/dependencies", Who: web.Reader, Door: true, Handle: f.dependenciesPage},
-		{Method: get, Pattern: "/{owner}/{package}/badges/{badge}", Who: web.Reader, Door: true, Handle: f.badge},
+		{Method: get, Pattern: "/{owner}/{package}/badges/{badge}", Who: web.Anybody, Door: true, Handle: f.badge},
 	}
 }

@@ -84,6 +84,10 @@ func TestRoutes(t *testing.T) {
 				if !toLogin(nobody) || stranger.status != http.StatusNotFound || owner.status == http.StatusNotFound {
 					t.Errorf("nobody gets %d, a stranger %d, the owner %d", nobody.status, stranger.status, owner.status)
 				}
+			case web.Member:
+				if nobody.status != http.StatusNotFound || stranger.status != http.StatusNotFound {
+					t.Errorf("nobody gets %d, a stranger %d of an organisation", nobody.status, stranger.status)
+				}
 			case web.SecretLink:
 				if nobody.status != http.StatusNotFound && nobody.status != http.StatusUnprocessableEntity {
 					t.Errorf("a wrong code gets %d", nobody.status)

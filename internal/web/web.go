@@ -29,6 +29,7 @@ const (
 	Reader     Who = "reader"      // whoever may read the thing named by the URL
 	Writer     Who = "writer"      // whoever may write it
 	Admin      Who = "admin"       // whoever administers it
+	Member     Who = "member"      // members of the organisation named by the URL, and operators
 	Person     Who = "person"      // any signed-in person
 	Operator   Who = "operator"    // operators of the instance
 	SecretLink Who = "secret link" // whoever holds the secret in the URL
