@@ -4,7 +4,7 @@ package clients
 
 import (
 	"bytes"
-	"crypto/md5" //nolint:gosec // records name it
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json/v2"
@@ -31,7 +31,7 @@ func generated(t testing.TB) string {
 		version := fmt.Sprintf("%d.%d.%d", i%13, i%101, i)
 		build := fmt.Sprintf("h%07x_%d", i*7919%0xfffffff, i%3)
 		sum := sha256.Sum256([]byte(name + version + build))
-		old := md5.Sum(sum[:]) //nolint:gosec // as above
+		old := md5.Sum(sum[:])
 		var depends []string
 		for d := range i % 9 {
 			depends = append(depends, fmt.Sprintf("pkg-%05d >=%d.%d,<%d.0a0", (i*31+d)%many, i%13, d, i%13+1))
