@@ -82,10 +82,13 @@ func bucket(t testing.TB) string {
 			t.Errorf("stop versitygw: %v", err)
 		}
 		select {
-		case <-exited:
+		case err := <-exited:
+			if err != nil {
+				t.Logf("versitygw: %v", err)
+			}
 		case <-time.After(10 * time.Second):
 			_ = cmd.Process.Kill() // it waits for connections that nobody closes
-			<-exited
+			t.Logf("versitygw had to be killed: %v", <-exited)
 		}
 	})
 	until(t, "versitygw answers", func() error {

@@ -113,7 +113,7 @@ func (s *server) stop(t testing.TB) {
 		case <-time.After(45 * time.Second):
 			t.Errorf("the server did not end within 45 s:\n%s", s.output)
 			_ = s.cmd.Process.Kill() // it is given up
-			<-s.exited
+			t.Logf("killed: %v", <-s.exited)
 		}
 		if t.Failed() {
 			t.Logf("the server said:\n%s", s.output)
