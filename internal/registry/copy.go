@@ -101,6 +101,9 @@ func (c *change) copyLabel(ctx context.Context, o owner, p Package, files []File
 	if _, err := c.label(ctx, ch, files); err != nil {
 		return nil, err
 	}
+	if err := c.relabelled(ctx, ch, files); err != nil {
+		return nil, err
+	}
 	for i := range files {
 		if files[i].Labels, err = c.labelsOf(ctx, files[i].ID); err != nil {
 			return nil, err

@@ -57,7 +57,7 @@ type importedPackage struct {
 	existed   bool // before the import; its files are then looked at by SQL
 	written   bool
 	dirty     bool // facts changed since they were written
-	latest    string
+	latest    newest
 	license   string
 	platforms map[string]bool
 }

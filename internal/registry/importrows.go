@@ -43,7 +43,7 @@ func (i *importer) write(ctx context.Context, subdir string, batch []*entry) err
 			packages = append(packages, []any{p.id, i.owner.ID, name, false, shown.Summary, about, []string{"conda"}, []string{}, searchText(shown),
 				i.actor.Name, i.stamp, i.stamp})
 		}
-		p.take(rec, subdir)
+		p.take(rec, subdir, i.channel.Name == mainLabel)
 		i.names[name] = true
 		release := i.releases[[2]string{p.id, rec.Version}]
 		if release == "" {
@@ -112,14 +112,14 @@ func each(rows [][]any) func() ([]any, bool, error) {
 }
 
 // take adds a file to what is known of a package.
-func (p *importedPackage) take(rec conda.Record, subdir string) {
+func (p *importedPackage) take(rec conda.Record, subdir string, main bool) {
 	p.dirty = true
 	if p.platforms == nil {
 		p.platforms = map[string]bool{}
 	}
 	p.platforms[subdir] = true
-	if p.latest == "" || conda.CompareVersions(rec.Version, p.latest) > 0 {
-		p.latest, p.license = rec.Version, rec.License
+	if p.latest.take(rec.Version, main) {
+		p.license = rec.License
 	}
 }
 
@@ -139,7 +139,7 @@ func (i *importer) refresh(ctx context.Context) error {
 					continue
 				}
 				_, err := tx.Exec(ctx, "UPDATE packages SET platforms = $2, latest = $3, license = $4, released_at = $5 WHERE id = $1",
-					p.id, slices.Sorted(maps.Keys(p.platforms)), p.latest, p.license, i.stamp)
+					p.id, slices.Sorted(maps.Keys(p.platforms)), p.latest.version, p.license, i.stamp)
 				if err != nil {
 					return err
 				}

@@ -53,6 +53,9 @@ func (r *Registry) AddLabel(ctx context.Context, actor access.Actor, owner, labe
 		if err != nil {
 			return err
 		}
+		if err := c.relabelled(ctx, ch, files); err != nil {
+			return err
+		}
 		return c.auditLabel(ctx, "label.add", ch, s, n)
 	})
 	return n, err
@@ -79,6 +82,9 @@ func (r *Registry) RemoveLabel(ctx context.Context, actor access.Actor, owner, l
 			return err
 		}
 		if n, err = c.unlabel(ctx, ch, files); err != nil {
+			return err
+		}
+		if err := c.relabelled(ctx, ch, files); err != nil {
 			return err
 		}
 		return c.auditLabel(ctx, "label.remove", ch, s, n)
@@ -110,6 +116,9 @@ func (r *Registry) CopyLabel(ctx context.Context, actor access.Actor, owner, fro
 			return err
 		}
 		if n, err = c.label(ctx, ch, files); err != nil {
+			return err
+		}
+		if err := c.relabelled(ctx, ch, files); err != nil {
 			return err
 		}
 		return c.audit(ctx, audit.Entry{Action: "label.copy", OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,

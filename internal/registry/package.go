@@ -28,7 +28,7 @@ type Package struct {
 	Summary    string
 	Attrs      jsontext.Value // public_attrs, as a client sent them
 	Types      []string       // package types, sorted, never nil
-	Latest     string         // newest version by conda's order, "" without files
+	Latest     string         // the version to install, see newest; "" without files
 	License    string         // of the newest release
 	Platforms  []string       // subdirs with a live file, sorted, never nil
 	Downloads  int64
@@ -270,25 +270,29 @@ func (r *Registry) DeletePackage(ctx context.Context, actor access.Actor, owner,
 	})
 }
 
-// refreshPackage works out what a package says of its files: types, newest
+// refreshPackage works out what a package says of its files: types, latest
 // version, its licence, platforms, time of the newest upload.
 func (c *change) refreshPackage(ctx context.Context, packageID string) error {
-	type fact struct{ version, kind, subdir string }
-	facts, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, f *fact) error { return rows.Scan(&f.version, &f.kind, &f.subdir) },
-		"SELECT DISTINCT version, type, subdir FROM files WHERE package_id = $1 AND deleted_at IS NULL", packageID)
+	type fact struct {
+		version, kind, subdir string
+		main                  bool
+	}
+	facts, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, f *fact) error { return rows.Scan(&f.version, &f.kind, &f.subdir, &f.main) },
+		`SELECT DISTINCT f.version, f.type, f.subdir,
+			EXISTS (SELECT 1 FROM file_channels fc JOIN channels c ON c.id = fc.channel_id WHERE fc.file_id = f.id AND c.name = $2)
+		FROM files f WHERE f.package_id = $1 AND f.deleted_at IS NULL`, packageID, mainLabel)
 	if err != nil {
 		return fmt.Errorf("look at the files of a package: %w", err)
 	}
-	types, platforms, latest := []string{}, []string{}, ""
+	types, platforms, top := []string{}, []string{}, newest{}
 	for _, f := range facts {
 		types = append(types, f.kind)
 		if f.subdir != "" {
 			platforms = append(platforms, f.subdir)
 		}
-		if latest == "" || conda.CompareVersions(f.version, latest) > 0 {
-			latest = f.version
-		}
+		top.take(f.version, f.main)
 	}
+	latest := top.version
 	var attrs jsontext.Value
 	if err := c.tx.Row(ctx, "SELECT attrs FROM packages WHERE id = $1", packageID).Scan(&attrs); err != nil {
 		return fmt.Errorf("read a package: %w", err)

@@ -64,8 +64,9 @@ func (r *Registry) Releases(ctx context.Context, actor access.Actor, owner, pkg 
 	return list, nil
 }
 
-// LatestRelease is the release really called "latest", else the newest version
-// among the files labelled main that the caller may read.
+// LatestRelease is the release really called "latest", else the latest version
+// among the files labelled main that the caller may read: a pre-release only
+// where there is no other.
 func (r *Registry) LatestRelease(ctx context.Context, actor access.Actor, owner, pkg string) (Release, error) {
 	rel, err := r.Release(ctx, actor, owner, pkg, "latest")
 	if !errs.Is(err, errs.NotFound) {
@@ -75,16 +76,16 @@ func (r *Registry) LatestRelease(ctx context.Context, actor access.Actor, owner,
 	if err != nil {
 		return Release{}, err
 	}
-	latest := ""
+	var latest newest
 	for _, f := range files {
-		if slices.Contains(f.Labels, mainLabel) && (latest == "" || conda.CompareVersions(f.Version, latest) > 0) {
-			latest = f.Version
+		if slices.Contains(f.Labels, mainLabel) {
+			latest.take(f.Version, true)
 		}
 	}
-	if latest == "" {
+	if latest.version == "" {
 		return Release{}, errs.New(errs.NotFound, "%s/%s has no file labelled main.", owner, pkg)
 	}
-	return r.Release(ctx, actor, owner, pkg, latest)
+	return r.Release(ctx, actor, owner, pkg, latest.version)
 }
 
 // CreateRelease makes a release; write on the package is needed. The one that is

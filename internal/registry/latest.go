@@ -1,0 +1,59 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+
+	"terrarium/internal/conda"
+	"terrarium/internal/sqldb"
+)
+
+// newest finds the latest version of a package among those it is shown.
+//
+// anaconda.org takes the newest by conda's order alone, so 2.0rc1 hides 1.9 from
+// everybody who looks at the page, the badge or the search. Ours is the one that
+// somebody who installs the package wants: a release before any pre-release, and
+// of two releases the one labelled main, which is what the channel OWNER serves.
+// Only where that leaves a choice does the higher version win.
+type newest struct {
+	version string // "" before any
+	rank    int
+}
+
+// take shows a version and whether a file of it is labelled main; it reports
+// whether it is the latest so far.
+func (n *newest) take(version string, main bool) bool {
+	rank := 0
+	if ver, err := conda.ParseVersion(version); err != nil || !ver.Prerelease() {
+		rank += 2
+	}
+	if main {
+		rank++
+	}
+	if n.version != "" && (rank < n.rank || rank == n.rank && conda.CompareVersions(version, n.version) <= 0) {
+		return false
+	}
+	n.version, n.rank = version, rank
+	return true
+}
+
+// relabelled refreshes the packages of files that came to a channel or left it:
+// which version is the latest hangs on the label main. Those with one version
+// have no choice.
+func (c *change) relabelled(ctx context.Context, ch Channel, files []File) error {
+	if ch.Name != mainLabel || len(files) == 0 {
+		return nil
+	}
+	packages, err := sqldb.All(ctx, c.tx, sqldb.Scalar[string], `SELECT package_id FROM files WHERE deleted_at IS NULL AND package_id IN (
+		SELECT package_id FROM files WHERE id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS labelled))
+		GROUP BY package_id HAVING count(DISTINCT version) > 1 ORDER BY package_id`, ids(files))
+	if err != nil {
+		return fmt.Errorf("look for the packages of labelled files: %w", err)
+	}
+	for _, id := range packages {
+		if err := c.refreshPackage(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
