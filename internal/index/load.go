@@ -181,15 +181,15 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, generation int64, names []string) (*snapshot, error) {
 	changed := make(map[string]*entry, len(names))
 	fresh := make([]*entry, 0, len(names))
+	known := make(map[string][]row, len(names))
 	for _, n := range names {
-		var rows []row
 		if err := x.each(ctx, ch.id, h.subdir, generation, n, n, func(r row) error {
-			rows = append(rows, r)
+			known[n] = append(known[n], r)
 			return nil
 		}); err != nil {
 			return nil, err
 		}
-		changed[n] = makeEntry(n, rows)
+		changed[n] = makeEntry(n, known[n])
 		if changed[n] != nil {
 			fresh = append(fresh, changed[n])
 		}
@@ -200,7 +200,7 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed)}
 	isChanged := func(n string) bool { _, ok := changed[n]; return ok }
 	for g := range s.runs {
-		runs, err := layRuns(s.entries, g, old.runs[g], isChanged, x.piecesOf(ctx, ch.id, h.subdir, generation, g, nil))
+		runs, err := layRuns(s.entries, g, old.runs[g], isChanged, x.piecesOf(ctx, ch.id, h.subdir, generation, g, nil, known))
 		if err != nil {
 			return nil, err
 		}
@@ -210,12 +210,21 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 }
 
 // piecesOf gives a maker of pieces from rows: those of the given names, which
-// are neighbours but for the hidden ones between them.
-func (x *Index) piecesOf(ctx context.Context, channel, subdir string, generation int64, group int, hidden map[string]bool) func([]string) ([]repodata.Piece, error) {
+// are neighbours but for the hidden ones between them. A name whose rows are
+// known, as those of a large name that just changed, is not read again.
+func (x *Index) piecesOf(ctx context.Context, channel, subdir string, generation int64, group int, hidden map[string]bool, known map[string][]row) func([]string) ([]repodata.Piece, error) {
 	return func(names []string) ([]repodata.Piece, error) {
 		var rows []row
-		err := x.each(ctx, channel, subdir, generation, names[0], names[len(names)-1], func(r row) error {
-			if groupOf(r.fileName) == group && !hidden[r.name] {
+		if all, ok := known[names[0]]; ok && len(names) == 1 {
+			for _, r := range all {
+				if groupOf(r.fileName) == group {
+					rows = append(rows, r)
+				}
+			}
+			return makePieces(rows, true)
+		}
+		err := x.eachText(ctx, channel, subdir, generation, names[0], names[len(names)-1], group, func(r row) error {
+			if !hidden[r.name] {
 				rows = append(rows, r)
 			}
 			return nil

@@ -41,6 +41,28 @@ func (x *Index) each(ctx context.Context, channel, subdir string, generation int
 		ORDER BY name, file_name`, channel, subdir, first, last, generation)
 }
 
+// eachText is each for the rows of one group and their JSON only. The database
+// sees the group by the file name, which its index holds, and does not look at
+// the rows of the other.
+func (x *Index) eachText(ctx context.Context, channel, subdir string, generation int64, first, last string, group int, f func(row) error) error {
+	is := "<>"
+	if group == groupConda {
+		is = "="
+	}
+	return x.db.EachRow(ctx, func(r *sqldb.Rows) error {
+		var v row
+		if err := r.Scan(&v.name, &v.fileName, &v.json); err != nil {
+			return err
+		}
+		return f(v)
+	}, `
+		SELECT name, file_name, json FROM records
+		WHERE channel_id = $1 AND subdir = $2 AND name >= $3 AND name <= $4
+		  AND substr(file_name, length(file_name) - 5) `+is+` '.conda'
+		  AND added <= $5 AND (removed IS NULL OR removed > $5)
+		ORDER BY name, file_name`, channel, subdir, first, last, generation)
+}
+
 // makeEntry encodes the shard of a name and measures its text. It gives nil
 // for a name without records.
 func makeEntry(name string, rows []row) *entry {

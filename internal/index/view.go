@@ -136,7 +136,7 @@ func (x *Index) without(ctx context.Context, s *snapshot, hidden []string) (*sna
 		}
 	}
 	for g := range v.runs {
-		runs, err := layRuns(v.entries, g, s.runs[g], func(string) bool { return false }, x.piecesOf(ctx, s.channel, s.subdir, s.generation, g, gone))
+		runs, err := layRuns(v.entries, g, s.runs[g], func(string) bool { return false }, x.piecesOf(ctx, s.channel, s.subdir, s.generation, g, gone, nil))
 		if err != nil {
 			return nil, err
 		}
