@@ -62,8 +62,10 @@ func (c *change) settleImport(ctx context.Context, channelID string, from int64,
 	if err != nil {
 		return fmt.Errorf("read the channel of an import that died: %w", err)
 	}
-	return c.audit(ctx, audit.Entry{Action: "channel.import-died", OwnerID: ownerID, ObjectKind: "channel", ObjectID: channelID,
-		ObjectName: name, After: map[string]any{"generation": from}})
+	return c.audit(ctx, audit.Entry{
+		Action: "channel.import-died", OwnerID: ownerID, ObjectKind: "channel", ObjectID: channelID,
+		ObjectName: name, After: map[string]any{"generation": from},
+	})
 }
 
 // sweepImport takes away what an import wrote that ended before its generation,

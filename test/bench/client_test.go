@@ -30,8 +30,10 @@ type upload struct {
 // newUpload makes a further version of a name of the channel.
 func newUpload(t testing.TB, l *line, number int) upload {
 	t.Helper()
-	spec := condatest.Spec{Name: l.name, Version: fmt.Sprintf("100.%d", number), Subdir: subdir,
-		Depends: []string{"__glibc >=2.17,<3.0.a0", "libgcc >=13"}, License: "MIT", PadTo: archiveSize}
+	spec := condatest.Spec{
+		Name: l.name, Version: fmt.Sprintf("100.%d", number), Subdir: subdir,
+		Depends: []string{"__glibc >=2.17,<3.0.a0", "libgcc >=13"}, License: "MIT", PadTo: archiveSize,
+	}
 	return upload{name: l.name, fileName: spec.FileName(), body: condatest.Make(t, spec)}
 }
 
