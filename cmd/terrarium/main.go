@@ -73,8 +73,10 @@ func sentence(err error) string {
 		return err.Error()
 	}
 	s := errs.Message(err)
-	for _, d := range errs.Details(err) {
-		s += " " + d
+	if errs.Is(err, errs.Invalid) { // elsewhere the details are proposals that the sentence names
+		for _, d := range errs.Details(err) {
+			s += " " + d
+		}
 	}
 	if cause := errs.Cause(err); cause != nil {
 		s += " (" + cause.Error() + ")"

@@ -73,8 +73,10 @@ func Problem(w http.ResponseWriter, r *http.Request, status int, err error) {
 // ErrorObject writes {"error": sentence}, which the classic client reads.
 func ErrorObject(w http.ResponseWriter, _ *http.Request, status int, err error) {
 	msg := errs.Message(err)
-	for _, d := range errs.Details(err) {
-		msg += " " + d
+	if errs.Is(err, errs.Invalid) { // elsewhere the details are proposals that the sentence names
+		for _, d := range errs.Details(err) {
+			msg += " " + d
+		}
 	}
 	retryAfter(w, err)
 	writeJSON(w, status, "application/json", map[string]string{"error": msg})
