@@ -153,12 +153,16 @@ const fileColumns = `SELECT f.id, f.owner_id, o.name, o.kind, f.package_id, p.na
 
 const fileFrom = ` FROM files f JOIN packages p ON p.id = f.package_id JOIN owners o ON o.id = f.owner_id`
 
-func scanFile(rows *sqldb.Rows, f *File) error {
+func scanFile(rows *sqldb.Rows, f *File) error { return scanFileAnd(rows, f) }
+
+// scanFileAnd is scanFile for queries that name more columns behind those of a
+// file.
+func scanFileAnd(rows *sqldb.Rows, f *File, more ...any) error {
 	var indexed int64
-	err := rows.Scan(&f.ID, &f.OwnerID, &f.OwnerName, &f.OwnerKind, &f.PackageID, &f.PackageName, &f.Private, &f.ReleaseID, &f.Type, &f.Subdir, &f.Name,
+	err := rows.Scan(append([]any{&f.ID, &f.OwnerID, &f.OwnerName, &f.OwnerKind, &f.PackageID, &f.PackageName, &f.Private, &f.ReleaseID, &f.Type, &f.Subdir, &f.Name,
 		&f.Basename, &f.Version, &f.Build, &f.BuildNumber, &f.Size, &f.MD5, &f.SHA256, &f.Stored, &f.SourceURL, &f.License, &f.Attrs,
 		&f.Dependencies, &f.Description, &f.UploadedBy, &f.UploadedAt, &indexed, &f.IndexedSource, &f.Downloads,
-		&f.WithdrawnAt, &f.WithdrawnWhy, &f.DeletedAt, &f.DeletedBy)
+		&f.WithdrawnAt, &f.WithdrawnWhy, &f.DeletedAt, &f.DeletedBy}, more...)...)
 	f.IndexedAt = unixMilli(indexed)
 	return err
 }

@@ -108,17 +108,7 @@ func (r *Registry) Trash(ctx context.Context, actor access.Actor, owner string) 
 	if err := may(actor, access.Write, o.object()); err != nil {
 		return nil, err
 	}
-	files, err := sqldb.All(ctx, r.db, scanFile, fileColumns+fileFrom+`
-		WHERE f.owner_id = $1 AND f.deleted_at IS NOT NULL AND (f.stored OR f.source_url <> '') ORDER BY f.deleted_at DESC, f.id`, o.ID)
-	if err != nil {
-		return nil, fmt.Errorf("list the trash of %s: %w", o.Name, err)
-	}
-	for i := range files {
-		if files[i].Labels, err = trashedLabels(ctx, r.db, files[i].ID); err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
+	return r.trashed(ctx, o, " ORDER BY f.deleted_at DESC, f.id", o.ID)
 }
 
 func trashedLabels(ctx context.Context, db *sqldb.DB, fileID string) ([]string, error) {

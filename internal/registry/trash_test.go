@@ -248,3 +248,57 @@ func TestFsck(t *testing.T) {
 		}
 	})
 }
+
+// TestStorage counts bytes, and reads the trash page by page.
+func TestStorage(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		small := w.must(w.alice, "acme", condatest.Spec{Name: "small"})
+		var size int64
+		for _, version := range []string{"1.0", "2.0", "3.0", "4.0", "5.0"} {
+			size += w.must(w.alice, "acme", condatest.Spec{Name: "large", Version: version}).Size
+		}
+		_, err := w.Storage(w.ctx, w.carol, "acme", 5)
+		wantKind(t, err, errs.Forbidden)
+		_, _, err = w.TrashPage(w.ctx, w.carol, "acme", "", 5)
+		wantKind(t, err, errs.Forbidden)
+		_, _, err = w.TrashPage(w.ctx, w.alice, "acme", "yesterday", 5)
+		wantKind(t, err, errs.Invalid)
+		got, err := w.Storage(w.ctx, w.alice, "acme", 5)
+		want := registry.Storage{Files: 6, Bytes: size + small.Size, Largest: []registry.PackageStorage{{Name: "large", Files: 5, Bytes: size}, {Name: "small", Files: 1, Bytes: small.Size}}}
+		if d := cmp.Diff(want, got); err != nil || d != "" {
+			t.Errorf("%v (-want +got):\n%s", err, d)
+		}
+		if err := w.DeletePackage(w.ctx, w.alice, "acme", "large"); err != nil {
+			t.Fatal(err) // all at one moment, so that the ids decide
+		}
+		w.pass(time.Hour)
+		if _, err := w.DeleteFile(w.ctx, w.alice, "acme", "small", "1.0", small.Basename); err != nil {
+			t.Fatal(err)
+		}
+		got, err = w.Storage(w.ctx, w.alice, "acme", 5)
+		if d := cmp.Diff(registry.Storage{Trashed: 6, TrashedBytes: size + small.Size}, got); err != nil || d != "" {
+			t.Errorf("%v (-want +got):\n%s", err, d)
+		}
+		all, err := w.Trash(w.ctx, w.alice, "acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var paged []registry.File
+		for next, pages := "", 1; ; pages++ {
+			files, after, err := w.TrashPage(w.ctx, w.alice, "acme", next, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			paged = append(paged, files...)
+			if next = after; next == "" || pages == 9 {
+				break
+			}
+		}
+		if d := cmp.Diff(all, paged); len(all) != 6 || d != "" {
+			t.Errorf("%d files in all; pages (-all +paged):\n%s", len(all), d)
+		}
+		if ends := w.TrashEnds(all[0]); !ends.Equal(start.Add(time.Hour+14*24*time.Hour)) || all[0].ID != small.ID || !cmp.Equal(all[0].Labels, []string{"main"}) {
+			t.Errorf("the newest of the trash is %s, until %s, with the labels %v", all[0].Name, ends, all[0].Labels)
+		}
+	})
+}
