@@ -8,6 +8,8 @@
 // It knows no accounts: package account makes actors and stores grants.
 package access
 
+import "time"
+
 // Kind says what sort of caller an actor is.
 type Kind string
 
@@ -107,6 +109,7 @@ type Actor struct {
 	Verified   bool            // may publish publicly and make organisations
 	Credential string          // "", "session", "password", "token ID", "command"
 	TokenID    string          // of the token used, or ""
+	TokenEnds  time.Time       // when the token used ends; zero: never, or no token
 	OrgToken   string          // id of the organisation that owns the token and to which it is limited, or ""
 	Scopes     Scopes          // of the credential; empty is everything
 	Resources  []string        // "OWNER", "OWNER/PACKAGE" to which the token is limited; empty is everything

@@ -196,7 +196,7 @@ func (a *Accounts) loadToken(ctx context.Context, hash []byte) (found resolved, 
 			return fmt.Errorf("read the resources of token %s: %w", id, err)
 		}
 		if expires != nil {
-			found.expires = *expires
+			found.expires, found.actor.TokenEnds = *expires, *expires
 		}
 		return nil
 	})

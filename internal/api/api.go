@@ -63,7 +63,7 @@ func (f *Face) Handler() http.Handler {
 	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
 		f.write(w, r, http.StatusMethodNotAllowed, errs.New(errs.Invalid, "This address does not take %s.", r.Method).Because("method"))
 	})
-	return mux
+	return f.warn(mux)
 }
 
 // Error writes an error the way the clients of the address read it.

@@ -11,6 +11,20 @@ import (
 	"terrarium/internal/web"
 )
 
+// warnBefore is for how long a token is known to end before it does.
+const warnBefore = 14 * 24 * time.Hour
+
+// warn tells who comes with a token that ends soon, on every answer; the client
+// prints it once. The token's name stays out of it: a header holds ASCII alone.
+func (f *Face) warn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ends := web.CallerOf(r).Actor.TokenEnds; !ends.IsZero() && ends.Sub(f.now()) <= warnBefore {
+			w.Header().Set("Conda-Token-Warning", "This token ends on "+ends.UTC().Format("2 January 2006")+". Make a new one: "+f.url+"/settings/tokens")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // probe answers whoever wants to know whether an API is here. The client looks
 // with HEAD and follows no redirect.
 func (f *Face) probe(w http.ResponseWriter, _ *http.Request) error {

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"terrarium/internal/access"
+	"terrarium/internal/account"
 )
 
 // loginBody is what `anaconda login` sends.
@@ -117,5 +120,37 @@ func TestOwners(t *testing.T) {
 		}
 		w.want(http.StatusOK, w.send(alice, "GET", "/api/user/orgs", ""))
 		w.want(http.StatusOK, w.send("", "HEAD", "/api", "")) // no redirect to /api/
+	})
+}
+
+// TestTokenEndsSoon: a token's last 14 days are told on every answer, whether it
+// is a refusal or not.
+func TestTokenEndsSoon(t *testing.T) {
+	each(t, func(w *world) {
+		w.user("alice")
+		for _, test := range []struct {
+			days  int
+			warns bool
+		}{{13, true}, {15, false}, {365, false}} {
+			ends := time.Now().Add(time.Duration(test.days) * 24 * time.Hour)
+			_, secret, err := w.people.CreateToken(w.Context(), access.System(), account.NewToken{
+				Name: "über " + ends.String(), UserName: "alice", MaxAge: time.Until(ends),
+			})
+			if err != nil {
+				w.Fatal(err)
+			}
+			want := ""
+			if test.warns {
+				want = "This token ends on " + ends.UTC().Format("2 January 2006") + ". Make a new one: " + w.url + "/settings/tokens"
+			}
+			for _, path := range []string{"/api/user", "/api", "/api/v1/tokens", "/api/package/alice/none"} {
+				if got := w.send(secret, "GET", path, "").header.Get("Conda-Token-Warning"); got != want {
+					w.Errorf("%s with a token of %d days warns %q, want %q", path, test.days, got, want)
+				}
+			}
+		}
+		if got := w.send("", "GET", "/api", "").header.Get("Conda-Token-Warning"); got != "" {
+			w.Errorf("without a token the answer warns %q", got)
+		}
 	})
 }
