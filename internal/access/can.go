@@ -190,9 +190,9 @@ func (v Verdict) Err(o Object) error {
 	}
 	door := o.Scope == "conda" || o.Scope == "pypi"
 	switch {
-	case v.anonymous && v.verb == Read && door:
+	case v.anonymous && door && (v.verb == Read || !v.Readable):
 		return Hidden(o)
-	case v.anonymous && v.verb != Read:
+	case v.anonymous && v.verb != Read && v.Readable:
 		return errs.New(errs.Unauthenticated, "%s", v.Why)
 	case v.Readable, v.Member && door:
 		return errs.New(errs.Forbidden, "%s", v.Why)

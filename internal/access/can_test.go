@@ -196,7 +196,7 @@ func TestRefusals(t *testing.T) {
 		{"anonymous", access.Read, "private/", "conda", errs.Unauthenticated},
 		{"anonymous", access.Read, "shut", "pypi", errs.Unauthenticated},
 		{"anonymous", access.Write, "open", "", errs.Unauthenticated},
-		{"anonymous", access.Write, "shut", "", errs.Unauthenticated},
+		{"anonymous", access.Write, "shut", "", errs.NotFound}, // or 401 would tell that it exists
 		{"stranger", access.Read, "shut", "", errs.NotFound},
 		{"stranger", access.Read, "private/", "conda", errs.NotFound},
 		{"stranger", access.Write, "shut", "", errs.NotFound},

@@ -2,6 +2,7 @@ package apptest
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json/v2"
 	"slices"
 	"strings"
@@ -104,4 +105,25 @@ func Tables(changes []Change) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// Of gives the rows of a table.
+func (r Rows) Of(t testing.TB, table string) []map[string]any {
+	t.Helper()
+	var out []map[string]any
+	for text := range r.rows[table] {
+		out = append(out, r.row(t, table, text))
+	}
+	return out
+}
+
+// Bytes gives the value of a column of bytes.
+func Bytes(t testing.TB, v any) []byte {
+	t.Helper()
+	text, ok := v.(string)
+	b, err := base64.StdEncoding.DecodeString(text)
+	if !ok || err != nil {
+		t.Fatalf("%v are no bytes: %v", v, err)
+	}
+	return b
 }

@@ -27,7 +27,7 @@ func (f *Face) serve(w http.ResponseWriter, r *http.Request) error {
 	web.EventOf(r).Set("channel", a.owner+"/"+a.channel)
 	open, err := f.open(r, a)
 	if err != nil {
-		refused := errs.Is(err, errs.Unauthenticated) || errs.Is(err, errs.Forbidden)
+		refused := errs.Is(err, errs.Unauthenticated) || errs.Is(err, errs.Forbidden) || errs.Is(err, errs.NotFound)
 		if refused && (a.file == "notices.json" || a.file == "terms.json") {
 			return errs.New(errs.NotFound, "There is no %s here.", a.file) // never 401 or 403
 		}

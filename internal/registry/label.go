@@ -169,12 +169,24 @@ func (c *change) selected(ctx context.Context, ownerName string, s Selector, cha
 	return o, p, files, nil
 }
 
+// mayPut judges whether the actor may put a package into a channel. A channel
+// that is closed to the actor is answered for like one that is not there.
+func (c *change) mayPut(p access.Object, ch Channel) error {
+	err := may(c.actor, access.Write, inChannel(p, ch))
+	if errs.Is(err, errs.NotFound) {
+		if plain := may(c.actor, access.Write, p); plain != nil {
+			return plain
+		}
+	}
+	return err
+}
+
 // writable judges whether the actor may put files into a channel or take them
 // out. Where none is selected it judges the package, or the channel.
 func (c *change) writable(p Package, files []File, ch Channel) error {
 	switch {
 	case len(files) == 0 && p.ID != "":
-		return may(c.actor, access.Write, inChannel(p.object(), ch))
+		return c.mayPut(p.object(), ch)
 	case len(files) == 0:
 		return may(c.actor, access.Write, ch.object())
 	}
@@ -184,7 +196,7 @@ func (c *change) writable(p Package, files []File, ch Channel) error {
 			continue
 		}
 		seen[f.PackageID] = true
-		if err := may(c.actor, access.Write, inChannel(f.object(), ch)); err != nil {
+		if err := c.mayPut(f.object(), ch); err != nil {
 			return err
 		}
 	}
@@ -210,7 +222,7 @@ func (c *change) targets(ctx context.Context, o owner, p Package, labels []strin
 		if err != nil {
 			return nil, err
 		}
-		if err := may(c.actor, access.Write, inChannel(p.object(), ch)); err != nil {
+		if err := c.mayPut(p.object(), ch); err != nil {
 			return nil, err
 		}
 		if err := open(ch); err != nil {

@@ -107,7 +107,7 @@ func findPackage(ctx context.Context, db *sqldb.DB, o owner, name string) (Packa
 		return Package{}, fmt.Errorf("read package %s/%s: %w", o.Name, name, err)
 	}
 	if len(list) == 0 {
-		return Package{}, errs.New(errs.NotFound, "There is no package %s/%s.", o.Name, name)
+		return Package{}, access.Absent(o.packageObject(name, true))
 	}
 	return list[0], nil
 }
