@@ -58,7 +58,7 @@ func (f *Face) deleteFile(w http.ResponseWriter, r *http.Request) error {
 	if _, err := f.registry.DeleteFile(r.Context(), v.actor, s.OwnerName, s.Name, x.Version, x.Basename); err != nil {
 		return err
 	}
-	f.say(w, shared.Notice{Kind: "ok", Title: x.Name + " is in the trash.", Text: "It can be restored for " + shared.Of(trashDays, "day") + "."})
+	f.say(w, trashNotice(v, s.Package, x.Name))
 	return see(w, r, shared.PackageURL(s.OwnerName, s.Name)+"/files")
 }
 
@@ -125,6 +125,6 @@ func (f *Face) deleteRelease(w http.ResponseWriter, r *http.Request) error {
 	if err := f.registry.DeleteRelease(r.Context(), v.actor, s.OwnerName, s.Name, s.chosen.Version); err != nil && !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	f.say(w, shared.Notice{Kind: "ok", Title: s.Name + " " + s.chosen.Version + " is in the trash.", Text: "It can be restored for " + shared.Of(trashDays, "day") + "."})
+	f.say(w, trashNotice(v, s.Package, s.Name+" "+s.chosen.Version))
 	return see(w, r, shared.PackageURL(s.OwnerName, s.Name)+"/releases")
 }

@@ -142,7 +142,8 @@ func (f *Face) filePage(w http.ResponseWriter, r *http.Request) error {
 		p.Info = append(p.Info, file.Info{Name: cmp.Or(info.READMEName, "README"), Text: info.README})
 	}
 	if s.writes {
-		p.DeleteURL = shared.FileURL(x.OwnerName, x.PackageName, x.Subdir, x.Name) + "/delete"
+		page := shared.FileURL(x.OwnerName, x.PackageName, x.Subdir, x.Name)
+		p.DeleteURL, p.YankURL, p.Yanked = page+"/delete", page+"/yank", x.WithdrawnAt != nil
 	}
 	return render(w, r, http.StatusOK, p.Page, file.View(p))
 }

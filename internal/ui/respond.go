@@ -86,7 +86,7 @@ func moved(w http.ResponseWriter, r *http.Request, path string) error {
 
 // say leaves a sentence for the next page that the browser asks for.
 func (f *Face) say(w http.ResponseWriter, n shared.Notice) {
-	text, err := json.Marshal([]string{n.Kind, n.Title, n.Text})
+	text, err := json.Marshal([]string{n.Kind, n.Title, n.Text, n.Link, n.Href})
 	if err != nil {
 		return // a sentence that is no UTF-8 is left unsaid
 	}
@@ -102,10 +102,14 @@ func (f *Face) takeNotice(w http.ResponseWriter, r *http.Request) []shared.Notic
 	f.setCookie(w, noticeCookie, "", -1, true)
 	text, err := base64.RawURLEncoding.DecodeString(value)
 	var parts []string
-	if err != nil || json.Unmarshal(text, &parts) != nil || len(parts) != 3 {
+	if err != nil || json.Unmarshal(text, &parts) != nil || len(parts) != 5 {
 		return nil
 	}
-	return []shared.Notice{{Kind: parts[0], Title: parts[1], Text: parts[2]}}
+	n := shared.Notice{Kind: parts[0], Title: parts[1], Text: parts[2]}
+	if href := localPath(parts[4]); href != "" {
+		n.Link, n.Href = parts[3], href // whoever could set the cookie leads nobody elsewhere
+	}
+	return []shared.Notice{n}
 }
 
 func (f *Face) secure() bool { return strings.HasPrefix(f.opts.URL, "https://") }

@@ -58,6 +58,8 @@ func (f *Face) Routes() []web.Route {
 		{Method: post, Pattern: "/settings/security/sessions", Who: web.Person, Mutates: true, Handle: f.endSessions},
 		{Method: get, Pattern: "/settings/tokens", Who: web.Person, Handle: f.tokensPage},
 		{Method: post, Pattern: "/settings/tokens", Who: web.Person, Mutates: true, Handle: f.changeTokens},
+		{Method: get, Pattern: "/settings/storage", Who: web.Person, Door: true, Handle: f.storagePage},
+		{Method: post, Pattern: "/settings/storage", Who: web.Person, Mutates: true, Handle: f.restore},
 		{Method: get, Pattern: "/settings/organizations", Who: web.Person, Handle: f.organizationsPage},
 		{Method: get, Pattern: "/settings/organizations/new", Who: web.Person, Handle: f.newOrganizationPage},
 		{Method: post, Pattern: "/settings/organizations/new", Who: web.Person, Mutates: true, Handle: f.newOrganization},
@@ -67,6 +69,8 @@ func (f *Face) Routes() []web.Route {
 		{Method: post, Pattern: "/organization/{org}/settings/profile", Who: web.Admin, Mutates: true, Handle: f.saveProfile},
 		{Method: get, Pattern: "/organization/{org}/settings/tokens", Who: web.Admin, Handle: f.tokensPage},
 		{Method: post, Pattern: "/organization/{org}/settings/tokens", Who: web.Admin, Mutates: true, Handle: f.changeTokens},
+		{Method: get, Pattern: "/organization/{org}/settings/storage", Who: web.Admin, Door: true, Handle: f.storagePage},
+		{Method: post, Pattern: "/organization/{org}/settings/storage", Who: web.Admin, Mutates: true, Handle: f.restore},
 
 		// Owners and channels.
 		{Method: get, Pattern: "/{owner}", Who: web.Anybody, Door: true, Handle: f.ownerPackages},
@@ -87,6 +91,7 @@ func (f *Face) Routes() []web.Route {
 		{Method: get, Pattern: "/{owner}/{package}/files/{subdir}/{file}/download", Who: web.Reader, Door: true, Handle: f.download},
 		{Method: get, Pattern: "/{owner}/{package}/files/{subdir}/{file}/delete", Who: web.Writer, Door: true, Handle: f.deleteFilePage},
 		{Method: post, Pattern: "/{owner}/{package}/files/{subdir}/{file}/delete", Who: web.Writer, Mutates: true, Handle: f.deleteFile},
+		{Method: post, Pattern: "/{owner}/{package}/files/{subdir}/{file}/yank", Who: web.Writer, Mutates: true, Handle: f.yank},
 		{Method: get, Pattern: "/{owner}/{package}/dependencies", Who: web.Reader, Door: true, Handle: f.dependenciesPage},
 		{Method: get, Pattern: "/{owner}/{package}/badges/{badge}", Who: web.Anybody, Door: true, Handle: f.badge},
 	}

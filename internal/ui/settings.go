@@ -29,6 +29,7 @@ func settingsHead(v *visit, owner shared.Owner, current string) shared.SettingsH
 		{Label: "Security", Icon: "shield", Href: "/settings/security"},
 		{Label: "Tokens", Icon: "key-round", Href: "/settings/tokens"},
 		{Label: "Organizations", Icon: "users", Href: "/settings/organizations"},
+		{Label: "Storage", Icon: "hard-drive", Href: "/settings/storage"},
 	}
 	if owner.Organization {
 		base := strings.TrimSuffix(shared.SettingsURL(owner), "profile")
@@ -36,6 +37,7 @@ func settingsHead(v *visit, owner shared.Owner, current string) shared.SettingsH
 		links = []shared.SideLink{
 			{Label: "Profile", Icon: "user", Href: base + "profile"},
 			{Label: "Tokens", Icon: "key-round", Href: base + "tokens"},
+			{Label: "Storage", Icon: "hard-drive", Href: base + "storage"},
 		}
 	}
 	for i := range links {

@@ -9,6 +9,7 @@ import (
 	"terrarium/internal/ui/pages/settings/organizations"
 	"terrarium/internal/ui/pages/settings/profile"
 	"terrarium/internal/ui/pages/settings/security"
+	"terrarium/internal/ui/pages/settings/storage"
 	"terrarium/internal/ui/pages/settings/tokens"
 	"terrarium/internal/ui/shared"
 )
@@ -20,6 +21,7 @@ func settingsHead(current string) shared.SettingsHead {
 		{Label: "Security", Icon: "shield", Href: "/settings/security"},
 		{Label: "Tokens", Icon: "key-round", Href: "/settings/tokens", Count: 3},
 		{Label: "Organizations", Icon: "building-2", Href: "/settings/organizations", Count: 2},
+		{Label: "Storage", Icon: "hard-drive", Href: "/settings/storage"},
 	}
 	for i := range links {
 		links[i].Current = links[i].Label == current
@@ -73,6 +75,19 @@ func (f frames) settings() []Case {
 	none.Rows = nil
 	none.Errors = shared.Problems{{Field: "name", Text: "Give the token a name."}, {Field: "scope", Text: "Choose at least one thing that it may do."}}
 
+	use := storage.Page{Page: frame("Storage", "/settings/storage"), Head: settingsHead("Storage"), Action: "/settings/storage", Days: 14,
+		Files: 1204, Bytes: 3_200_000_000, Trashed: 52, TrashedBytes: 91_000_000,
+		Largest: []storage.Package{{Name: "rasterio", Files: 980, Bytes: 3_000_000_000}, {Name: "internal-tools-with-a-long-name", Private: true, Files: 3, Bytes: 12_000_000}},
+		Trash: []storage.Deleted{
+			{ID: "f1", Name: "linux-64/rasterio-1.4.3-py312h1234567_0.conda", Package: "rasterio", Version: "1.4.3", At: ago(0.2), By: "ana", Ends: Now().Add(13 * 24 * time.Hour), Bytes: 8_400_000},
+			{ID: "f2", Name: "noarch/affine-2.4.0-pyhd8ed1ab_0.conda", Package: "affine", Version: "2.4.0", At: ago(13.5), Ends: Now().Add(12 * time.Hour), Bytes: 19_000},
+		},
+		Pages: &shared.Pager{From: 1, To: 50, Total: 52, Next: "/settings/storage?after=x"},
+	}
+	refused := use
+	refused.Errors = shared.Problems{{Text: "rasterio-1.4.3-py312h1234567_0.conda exists already with other contents. Raise the build number."}}
+	unused := storage.Page{Page: frame("Storage", "/settings/storage"), Head: settingsHead("Storage"), Action: "/settings/storage", Days: 14}
+
 	orgs := organizations.Page{Page: frame("Organizations", "/settings/organizations"), Head: settingsHead("Organizations"), Rows: []organizations.Organization{{Owner: shared.Owner{Name: "acme", Organization: true, Role: "owner"}, Members: 58, Packages: 412}}}
 	noOrgs := organizations.Page{Page: frame("Organizations", "/settings/organizations"), Head: settingsHead("Organizations"), Why: "Verify your e-mail before you make an organisation."}
 	newOrg := neworganization.Page{Page: frame("Create a new organization", "/settings/organizations/new"), Head: settingsHead("Organizations")}
@@ -91,6 +106,9 @@ func (f frames) settings() []Case {
 		{"tokens-full", tokens.View(list)},
 		{"tokens-new", tokens.View(made)},
 		{"tokens-error", tokens.View(none)},
+		{"storage-full", storage.View(use)},
+		{"storage-error", storage.View(refused)},
+		{"storage-empty", storage.View(unused)},
 		{"organizations-full", organizations.View(orgs)},
 		{"organizations-empty", organizations.View(noOrgs)},
 		{"neworganization-empty", neworganization.View(newOrg)},

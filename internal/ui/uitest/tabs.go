@@ -28,7 +28,8 @@ func (f frames) tabs() []Case {
 	one := file.Page{
 		Page: frame, Head: f.head("Files"), Subdir: "linux-64", Name: "rasterio-1.4.3-py312h8456570_0.conda", Size: 7_900_000,
 		DownloadURL: "/conda/acme/linux-64/rasterio-1.4.3-py312h8456570_0.conda", DeleteURL: "/acme/rasterio/files/linux-64/rasterio-1.4.3-py312h8456570_0.conda/delete",
-		SHA256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", MD5: "098f6bcd4621d373cade4e832627b4f6",
+		YankURL: "/acme/rasterio/files/linux-64/rasterio-1.4.3-py312h8456570_0.conda/yank",
+		SHA256:  "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", MD5: "098f6bcd4621d373cade4e832627b4f6",
 		Facts:   []file.Fact{{Label: "Version", Value: "1.4.3", Href: "/acme/rasterio/releases/1.4.3"}, {Label: "Build", Value: "py312h8456570_0"}, {Label: "Build number", Value: "0"}, {Label: "Licence", Value: "BSD-3-Clause"}},
 		Depends: []string{"affine", "libgdal-core >=3.10.3,<3.11.0a0", "numpy >=1.21,<3", "python >=3.12,<3.13.0a0"}, Constrains: []string{"gdal 3.10.*"}, RunExports: []string{"weak: rasterio >=1.4.3,<1.5"},
 		Uploaded: ago(3), By: "ben", Downloads: 811, Channels: main,
@@ -36,6 +37,8 @@ func (f frames) tabs() []Case {
 		Info: []file.Info{{Name: "info/recipe/meta.yaml", Text: "package:\n  name: rasterio\n"}},
 	}
 	unread := file.Page{Page: frame, Head: f.head("Files"), Subdir: "noarch", Name: "affine-2.4.0-pyhd8ed1ab_0.conda", SHA256: one.SHA256, NotRead: "Contents are read when the file is first fetched.", Uploaded: ago(3), State: shared.Notice{Kind: "bad", Title: "Blocked in acme/prod.", Text: "Its licence is not on the list.", Link: "Why", Href: "/why/8KQ2"}}
+	yanked := one
+	yanked.Yanked, yanked.State = true, shared.Notice{Kind: "warn", Title: "Yanked.", Text: "It reads past the end of a tile. Its address still works."}
 	needs := dependencies.Page{Page: frame, Head: f.head("Dependencies"), Total: 31,
 		Subdirs: []shared.Option{{Value: "linux-64", Label: "linux-64", Selected: true}}, Builds: []shared.Option{{Value: "py312h8456570_0", Label: "py312h8456570_0", Selected: true}},
 		Constrains: []dependencies.Need{{Dependency: shared.Dependency{Name: "gdal", Spec: "3.10.*"}}},
@@ -53,6 +56,7 @@ func (f frames) tabs() []Case {
 		{"files-full", files.View(all)},
 		{"files-empty", files.View(files.Page{Page: frame, Head: empty})},
 		{"file-full", file.View(one)},
+		{"file-yanked", file.View(yanked)},
 		{"file-error", file.View(unread)},
 		{"dependencies-full", dependencies.View(needs)},
 		{"dependencies-empty", dependencies.View(dependencies.Page{Page: frame, Head: empty})},

@@ -30,6 +30,8 @@ type Page struct {
 	NotRead     string  // a sentence in place of the contents
 	Info        []Info  // files of info/ as text
 	DeleteURL   string  // leads to the page that confirms; empty leaves it out
+	YankURL     string  // where the form goes that takes it out of the index or puts it back; empty leaves it out
+	Yanked      bool    // it is out of the index
 }
 
 // Fact is a line of the metadata.
