@@ -164,6 +164,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 				pkg = w.pkg(acme.Owner, "x", true)
 				return err
 			}},
+			{"MyOrganizations", reads, func() error { _, err := w.MyOrganizations(ctx, ana); return err }},
 			{"OrganizationsOf", reads, func() error { _, err := w.OrganizationsOf(ctx, ana, "ana"); return err }},
 			{"Owner", reads, func() error { _, err := w.Owner(ctx, "acme"); return err }},
 			{"OwnerByID", reads, func() error { _, err := w.OwnerByID(ctx, acme.ID); return err }},
