@@ -33,11 +33,13 @@ type SearchResult struct {
 	Facets Facets
 }
 
-// Facets counts the hits of a search by type, platform and owner.
+// Facets counts the hits of a search by type, platform, owner and licence. Hits
+// that state no licence are not counted there.
 type Facets struct {
 	Types     []Facet
 	Platforms []Facet
 	Owners    []Facet
+	Licenses  []Facet
 }
 
 // Facet is one value and how many hits have it, most frequent first.
@@ -240,6 +242,7 @@ func (r *Registry) facets(ctx context.Context, c *condition) (f Facets, err erro
 		{&f.Types, "v.value", " CROSS JOIN " + r.db.EachText("p.types") + " AS v"},
 		{&f.Platforms, "v.value", " CROSS JOIN " + r.db.EachText("p.platforms") + " AS v"},
 		{&f.Owners, "o.name", ""},
+		{&f.Licenses, "p.license", ""},
 	} {
 		*one.to, err = sqldb.All(ctx, r.db, func(rows *sqldb.Rows, f *Facet) error { return rows.Scan(&f.Value, &f.Count) },
 			"SELECT "+one.value+", count(*) AS n"+packageFrom+one.from+c.text()+" GROUP BY "+one.value+" ORDER BY n DESC, "+one.value+" LIMIT "+strconv.Itoa(maxFacet), c.args...)
@@ -247,5 +250,6 @@ func (r *Registry) facets(ctx context.Context, c *condition) (f Facets, err erro
 			return Facets{}, fmt.Errorf("count what was found: %w", err)
 		}
 	}
+	f.Licenses = slices.DeleteFunc(f.Licenses, func(x Facet) bool { return x.Value == "" })
 	return f, nil
 }

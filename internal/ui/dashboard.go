@@ -106,18 +106,63 @@ func (f *Face) activity(r *http.Request, v *visit) ([]shared.Activity, error) {
 		}
 		owner = o.Owner
 	}
-	rows, _, err := f.accounts.Log(r.Context(), v.actor, owner, audit.Filter{Limit: 4 * activityRows})
+	rows, more, err := f.accounts.Log(r.Context(), v.actor, owner, audit.Filter{Limit: 8 * activityRows})
 	if err != nil {
 		return nil, err
 	}
-	var list []shared.Activity
+	return recent(rows, more != ""), nil
+}
+
+// recent makes sentences of the log, newest first. The uploads of one release
+// that follow each other are one sentence, and making a package is left unsaid
+// where its first upload says it. more says that the log goes on.
+func recent(rows []audit.Row, more bool) []shared.Activity {
+	uploaded := map[string]bool{}
 	for _, row := range rows {
-		a, told := told(row)
-		if told && len(list) < activityRows {
-			list = append(list, a)
+		if row.Action == "file.upload" {
+			parts := strings.Split(row.ObjectName, "/")
+			uploaded[strings.Join(parts[:min(len(parts), 2)], "/")] = true
 		}
 	}
-	return list, nil
+	var list []shared.Activity
+	for i := 0; i < len(rows) && len(list) < activityRows; i++ {
+		row := rows[i]
+		if row.Action == "package.create" && uploaded[row.ObjectName] {
+			continue
+		}
+		a, known := told(row)
+		if !known {
+			continue
+		}
+		files := 1
+		for release := releaseOf(row); release != "" && i+1 < len(rows); i++ {
+			next := rows[i+1]
+			if next.Action == "package.create" && uploaded[next.ObjectName] {
+				continue
+			}
+			if next.ActorName != row.ActorName || releaseOf(next) != release {
+				break
+			}
+			files++
+		}
+		if files > 1 {
+			a.Object = releaseOf(row) + ", " + shared.Of(files, "file")
+			if more && i+1 == len(rows) {
+				a.Object = releaseOf(row) + ", " + shared.Count(files) + " or more files"
+			}
+		}
+		list = append(list, a)
+	}
+	return list
+}
+
+// releaseOf names the release that a line of the log uploads into, or "".
+func releaseOf(row audit.Row) string {
+	parts := strings.Split(row.ObjectName, "/")
+	if row.Action != "file.upload" || len(parts) < 3 {
+		return ""
+	}
+	return parts[0] + "/" + parts[1] + " " + parts[2]
 }
 
 // told makes a sentence of a line of the log, where it is worth one.

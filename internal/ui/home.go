@@ -80,7 +80,11 @@ func (f *Face) home(w http.ResponseWriter, r *http.Request) error {
 	p.Popular = f.homeList(r, "downloads")
 	p.Popular.Rows = popular(p.Popular.Rows)
 	p.Recent.Rows = p.Recent.Rows[:min(len(p.Recent.Rows), homeRows)]
-	if len(channels) > 0 {
+	switch {
+	case len(p.Popular.Rows) > 0:
+		top := p.Popular.Rows[0]
+		p.Setup = andInstall(f.setupTools(r, top.Owner, "main", false), top.Name)
+	case len(channels) > 0:
 		p.Setup = f.setupTools(r, channels[0].OwnerName, channels[0].Name, false)
 	}
 	p.Samples = samples(p.Recent.Rows)

@@ -53,6 +53,19 @@ func (f *Face) setupTools(r *http.Request, owner, channel string, private bool) 
 	}}
 }
 
+// andInstall adds the command that installs a package from the channel that is
+// known then.
+func andInstall(i shared.Install, name string) shared.Install {
+	for n := range i.Tools {
+		verb := " install "
+		if i.Tools[n].Name == "pixi" {
+			verb = " add "
+		}
+		i.Tools[n].Lines = append(i.Tools[n].Lines, i.Tools[n].Name+verb+name)
+	}
+	return i
+}
+
 // loginCommands tell anaconda-client about this server.
 func (f *Face) loginCommands(name string) []string {
 	if name == "" {

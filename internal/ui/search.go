@@ -101,7 +101,7 @@ func (f *Face) search(w http.ResponseWriter, r *http.Request) error {
 	p.Total = found.Total
 	p.Facets = facets(found.Facets, want)
 	p.Chips, p.ClearURL = chips(r, want)
-	for _, o := range [][2]string{{"", "best match"}, {"downloads", "downloads"}, {"released", "newest release"}, {"name", "name"}} {
+	for _, o := range [][2]string{{"", "Best match"}, {"downloads", "Downloads"}, {"released", "Newest release"}, {"name", "Name"}} {
 		p.Orders = append(p.Orders, shared.Option{Value: o[0], Label: o[1], Selected: o[0] == sort})
 	}
 	p.Took = time.Since(begun)
@@ -112,6 +112,10 @@ func (f *Face) search(w http.ResponseWriter, r *http.Request) error {
 		if p.Nothing, err = f.nothing(r, v, query, want); err != nil {
 			return err
 		}
+	}
+	p.Ways = []shared.Link{{Text: "Add it as a package", Href: "/add"}}
+	if !v.frame.SignedIn() {
+		p.Ways = []shared.Link{{Text: "Sign in to find private packages", Href: v.frame.SignInURL()}}
 	}
 	if partial(r) {
 		return write(w, r, http.StatusOK, "no-store", search.Body(p))
@@ -144,7 +148,7 @@ func facets(found registry.Facets, want wanted) []search.Facet {
 	for _, g := range []struct {
 		name, label string
 		options     []registry.Facet
-	}{{"owner", "Owner", found.Owners}, {"platform", "Platform", found.Platforms}, {"kind", "Kind", found.Types}} {
+	}{{"owner", "Owner", found.Owners}, {"platform", "Platform", found.Platforms}, {"licence", "Licence", found.Licenses}, {"kind", "Kind", found.Types}} {
 		chosen := want.filters[g.name]
 		facet := search.Facet{Name: g.name, Label: g.label}
 		for _, o := range g.options {

@@ -81,6 +81,9 @@ func (f *Face) signUp(w http.ResponseWriter, r *http.Request) error {
 		}
 		waitFor(w, err)
 		p.Errors = inOrder(list, "username", "email", "password", "password2", "terms")
+		if p.Username != "" && p.Errors.On("username") == "" && f.accounts.CheckName(r.Context(), p.Username) == nil {
+			p.Free = f.free(p.Username)
+		}
 		return f.showSignUp(w, r, status, invite, p)
 	}
 	if err := f.begin(w, r, u, false); err != nil {
@@ -101,7 +104,7 @@ func (f *Face) checkUsername(w http.ResponseWriter, r *http.Request) error {
 		err := f.accounts.CheckName(r.Context(), p.Username)
 		switch {
 		case err == nil:
-			p.Free = "Free. Your packages will live at " + f.site.Host() + "/" + url.PathEscape(strings.ToLower(p.Username))
+			p.Free = f.free(p.Username)
 		case errs.Is(err, errs.Invalid), errs.Is(err, errs.Exists):
 			p.Errors = shared.Problems{{Field: "username", Text: errs.Message(err)}}
 		default:
@@ -109,4 +112,9 @@ func (f *Face) checkUsername(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return write(w, r, http.StatusOK, "no-store", p.FieldNote(p.UsernameField()))
+}
+
+// free says what is good about a name that nobody has.
+func (f *Face) free(name string) string {
+	return "Free. Your packages will live at " + f.site.Host() + "/" + url.PathEscape(strings.ToLower(name))
 }

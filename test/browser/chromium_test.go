@@ -67,7 +67,8 @@ type tab struct {
 	faults []string // what the console said since it was last asked
 }
 
-// open gives a tab in which the person is signed in; nil is nobody.
+// open gives a tab in which the person is signed in, with a session of its own;
+// nil is nobody.
 func (c *chromium) open(t *testing.T, who *apptest.Person) *tab {
 	t.Helper()
 	ctx, closeTab := chromedp.NewContext(c.ctx, chromedp.WithNewBrowserContext())
@@ -80,7 +81,7 @@ func (c *chromium) open(t *testing.T, who *apptest.Person) *tab {
 		t.Fatal(err)
 	}
 	if who != nil {
-		call(b, network.SetCookie, network.SetCookieParams{Name: c.app.CookieName(), Value: who.Cookie, URL: c.app.Base, HTTPOnly: new(true)})
+		call(b, network.SetCookie, network.SetCookieParams{Name: c.app.CookieName(), Value: who.NewSession(t), URL: c.app.Base, HTTPOnly: new(true)})
 	}
 	b.media("light")
 	return b

@@ -19,7 +19,10 @@ import (
 	"terrarium/internal/registry"
 )
 
-const day = 24 * time.Hour
+const (
+	hour = time.Hour
+	day  = 24 * hour
+)
 
 // world is an instance with the packages that the pictures show.
 type world struct {
@@ -81,10 +84,11 @@ func fill(t *testing.T) *world {
 		}
 		monthly[name] = max(monthly[name], a.monthly)
 	}
-	back(2 * day)
-	main := "rasterio"
-	_, err := w.Registry.AddLabel(t.Context(), w.ben.Actor(t), "acme", "prod", registry.Selector{Package: &main})
-	w.must(t, err)
+	back(hour)
+	for _, l := range [][3]string{{"rc", "rasterio", "1.4.3"}, {"prod", "gdal", "3.10.3"}, {"prod", "pyproj", "3.7.1"}, {"prod", "xarray", "2025.4.0"}} {
+		_, err := w.Registry.AddLabel(t.Context(), w.ben.Actor(t), "acme", l[0], registry.Selector{Package: &l[1], Version: &l[2]})
+		w.must(t, err)
+	}
 
 	for d := 44; d >= 0; d-- {
 		back(time.Duration(d) * day)
@@ -96,7 +100,6 @@ func fill(t *testing.T) *world {
 		}
 	}
 	w.must(t, w.Registry.FlushDownloads(t.Context()))
-	w.ana.Cookie, w.ben.Cookie = w.ana.NewSession(t), w.ben.NewSession(t)
 	return w
 }
 
@@ -114,11 +117,12 @@ func perDay(name string, d int, monthly float64) int {
 	for _, c := range name {
 		seed += float64(c)
 	}
-	level := 1 + 0.3*math.Sin(seed+float64(d)/9) + 0.12*math.Sin(seed*float64(d%17))
+	level := 1 + 0.3*math.Sin(seed+float64(d)/9) + 0.12*math.Sin(seed+1.7*float64(d))
 	if d%7 == 1 || d%7 == 2 {
 		level *= 0.55
 	}
-	return int(monthly / 30 * level * 1.14)
+	_, part := math.Modf(seed + 0.618*float64(d)) // so that rare downloads are spread, not lost
+	return int(monthly/30*level*1.04 + part)
 }
 
 // specs are the files of a release: one without a platform, or one for each
@@ -134,6 +138,9 @@ func specs(a artefact) []condatest.Spec {
 	if a.name == "rasterio" && a.version == "1.4.3" {
 		pythons = []string{"3.10", "3.11", "3.12", "3.13"}
 		s.README, s.BuildNumber = readme, 2
+	}
+	if a.name == "gdal" {
+		s.README = longReadme
 	}
 	for i, subdir := range a.subdirs {
 		for _, python := range pythons {
@@ -186,7 +193,6 @@ func needs() []string {
 
 // artefacts are the packages of the pictures.
 func artefacts(w *world) []artefact {
-	const hour = time.Hour
 	linux := []string{"linux-64"}
 	list := []artefact{
 		{"acme", "xarray", "2025.4.0", 5 * hour, "N-D labelled arrays and datasets in Python", "Apache-2.0", 5100, nil, "", false, w.ben},
@@ -223,7 +229,7 @@ func rasterioHistory(w *world) []artefact {
 	for i, version := range []string{
 		"1.4.2", "1.4.1", "1.4.0rc1", "1.3.11", "1.3.10", "1.3.9", "1.3.8", "1.3.7", "1.3.6", "1.3.5", "1.3.4", "1.3.3", "1.3.2", "1.3.1", "1.3.0", "1.2.10", "1.2.9", "1.2.8", "1.2.7", "1.2.6", "1.2.5", "1.2.4",
 	} {
-		a := artefact{"acme", "rasterio", version, time.Duration(43+i*16) * day, "Fast and direct raster I/O for use with NumPy", "BSD-3-Clause", 0, []string{"linux-64"}, "", false, w.ben}
+		a := artefact{"acme", "rasterio", version, time.Duration(43+i*16) * day, "Fast and direct raster I/O for use with NumPy. Reads and writes GeoTIFF and other gridded data sets through GDAL.", "BSD-3-Clause", 0, []string{"linux-64"}, "", false, w.ben}
 		if version == "1.4.0rc1" {
 			a.channel = "rc"
 		}
@@ -245,6 +251,11 @@ with rasterio.open("tests/data/RGB.byte.tif") as src:
     r, g, b = src.read()
     print(src.crs, src.bounds)      # EPSG:32618 BoundingBox(…)
 ` + "```" + `
+`
+
+// longReadme has everything that Markdown can say, and more than is shown at
+// once.
+const longReadme = `# GDAL
 
 ### Speed
 
@@ -253,8 +264,8 @@ with rasterio.open("tests/data/RGB.byte.tif") as src:
 | GeoTIFF | 410 MB/s | 290 MB/s |
 | JPEG 2000 | 80 MB/s | 31 MB/s |
 
-- [x] windows
-- [ ] colours
+- windows
+- colours
 
 > Rasterio is made by people who make maps.
 
@@ -265,4 +276,24 @@ with rasterio.open("tests/data/RGB.byte.tif") as src:
 Further reading: the *manual*, the **tests**, ` + "`rio --help`" + `.
 
 Thanks to everybody who helped.
+
+` + "```\nthis line of code is much longer than any phone is wide, and it does not wrap, so that the box around it has to scroll by itself\n```" + `
+
+1. one
+
+2. two
+
+3. three
+
+4. four
+
+5. five
+
+6. six
+
+7. seven
+
+8. eight
+
+9. nine
 `

@@ -41,7 +41,7 @@ func looks(t *testing.T, w *world) []look {
 		{"/search", "/search?q=raster", "ana", 0}, {"/search", "/search?q=raster&platform=linux-64&kind=conda&sort=downloads", "", 0},
 		{"/search", "/search?q=nothing-is-called-this", "", 0}, {"/search", "/search?q=colour:red+raster", "", 0}, {"/search", "/search?q=rasterioo&owner=bio", "", 0}, {"/search", "/search", "", 0},
 		{"/help", "/help", "", 0}, {"/terms", "/terms", "", 0}, {"/privacy", "/privacy", "", 0}, {"/status", "/status", "", 0},
-		{"/login", "/login?next=%2Fadd", "", 0}, {"/signup", "/signup", "", 0}, {"/signup/username", "/signup/username?username=ana", "", 0},
+		{"/login", "/login?next=%2Fadd", "", 0}, {"/signup", "/signup", "", 0},
 		{"/forgot/username", "/forgot/username", "", 0}, {"/forgot/password", "/forgot/password", "", 0},
 		{"/reset/{code}", reset, "", 0}, {"/reset/{code}", "/reset/wrong", "", http.StatusNotFound},
 		{"/verify/{code}", "/verify/wrong", "", http.StatusNotFound},
@@ -58,7 +58,7 @@ func looks(t *testing.T, w *world) []look {
 		{"/{owner}/-/channels/*", "/acme/-/channels/main", "ana", 0}, {"/{owner}/-/channels/*", "/acme/-/channels/prod", "", 0}, {"/{owner}/-/channels/*", "/nia/-/channels/main", "nia", 0},
 		{"/{owner}/-/people", "/acme/-/people", "ana", 0},
 		{"/{owner}/{package}", "/acme/rasterio", "", 0}, {"/{owner}/{package}", "/acme/rasterio?readme=all", "ana", 0}, {"/{owner}/{package}", soil, "ana", 0}, {"/{owner}/{package}", soil, "", http.StatusNotFound},
-		{"/{owner}/{package}", "/acme/xarray", "ben", 0}, {"/{owner}/{package}", "/acme/affine", "", 0},
+		{"/{owner}/{package}", "/acme/xarray", "ben", 0}, {"/{owner}/{package}", "/acme/gdal", "", 0}, {"/{owner}/{package}", "/acme/gdal?readme=all", "", 0}, {"/{owner}/{package}", "/acme/affine", "", 0},
 		{"/{owner}/{package}/releases", "/acme/rasterio/releases", "ana", 0},
 		{"/{owner}/{package}/releases/{version}", "/acme/rasterio/releases/1.4.0rc1", "", 0},
 		{"/{owner}/{package}/releases/{version}/delete", "/acme/rasterio/releases/1.4.3/delete", "ana", 0},
@@ -69,9 +69,10 @@ func looks(t *testing.T, w *world) []look {
 	}
 }
 
-// noPages are addresses that give no page: files, and ways to another page.
+// noPages are addresses that give no page: files, a line of the sign-up form, and
+// ways to another page.
 func noPages() []string {
-	return []string{"/robots.txt", "/favicon.ico", "/assets/*", "/{owner}/repo", "/{owner}/labels", "/{owner}/{package}/files/{subdir}/{file}/download", "/{owner}/{package}/badges/{badge}"}
+	return []string{"/signup/username", "/robots.txt", "/favicon.ico", "/assets/*", "/{owner}/repo", "/{owner}/labels", "/{owner}/{package}/files/{subdir}/{file}/download", "/{owner}/{package}/badges/{badge}"}
 }
 
 // TestPages looks at every page of the router, light and dark, wide and narrow:

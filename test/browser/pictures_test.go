@@ -29,7 +29,7 @@ func TestPictures(t *testing.T) {
 		view          string // the owner that the person works for
 	}{
 		{"home", "/", nil, 1280, 1197, "light", ""},
-		{"search", "/search?q=raster", w.ana, 1280, 1217, "light", ""},
+		{"search", "/search?q=raster&platform=linux-64", w.ana, 1280, 1217, "light", ""},
 		{"package", "/acme/rasterio", w.ana, 1280, 1383, "light", "acme"},
 		{"package-dark", "/acme/rasterio", w.ana, 1280, 1383, "dark", "acme"},
 		{"package-phone", "/acme/rasterio", nil, 390, 2843, "light", ""},
