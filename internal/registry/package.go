@@ -277,10 +277,17 @@ func (c *change) refreshPackage(ctx context.Context, packageID string) error {
 		version, kind, subdir string
 		main                  bool
 	}
+	var attrs jsontext.Value
+	var main string
+	err := c.tx.Row(ctx, "SELECT p.attrs, c.id FROM packages p JOIN channels c ON c.owner_id = p.owner_id AND c.name = $2 WHERE p.id = $1", packageID, mainLabel).
+		Scan(&attrs, &main)
+	if err != nil {
+		return fmt.Errorf("read a package: %w", err)
+	}
 	facts, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, f *fact) error { return rows.Scan(&f.version, &f.kind, &f.subdir, &f.main) },
 		`SELECT DISTINCT f.version, f.type, f.subdir,
-			EXISTS (SELECT 1 FROM file_channels fc JOIN channels c ON c.id = fc.channel_id WHERE fc.file_id = f.id AND c.name = $2)
-		FROM files f WHERE f.package_id = $1 AND f.deleted_at IS NULL`, packageID, mainLabel)
+			EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id AND fc.channel_id = $2)
+		FROM files f WHERE f.package_id = $1 AND f.deleted_at IS NULL`, packageID, main)
 	if err != nil {
 		return fmt.Errorf("look at the files of a package: %w", err)
 	}
@@ -293,10 +300,6 @@ func (c *change) refreshPackage(ctx context.Context, packageID string) error {
 		top.take(f.version, f.main)
 	}
 	latest := top.version
-	var attrs jsontext.Value
-	if err := c.tx.Row(ctx, "SELECT attrs FROM packages WHERE id = $1", packageID).Scan(&attrs); err != nil {
-		return fmt.Errorf("read a package: %w", err)
-	}
 	license := licenseOf(attrs)
 	if len(types) == 0 {
 		if types, err = declaredTypes(attrs); err != nil {

@@ -282,7 +282,9 @@ CREATE TABLE files (
 );
 CREATE UNIQUE INDEX files_basename ON files (release_id, basename) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX files_conda_name ON files (owner_id, subdir, name_key) WHERE deleted_at IS NULL AND type = 'conda';
-CREATE INDEX files_package ON files (package_id);
+-- What a package says of its files is worked out at every upload: from this index
+-- alone, since the rows are large.
+CREATE INDEX files_package ON files (package_id, deleted_at, version, uploaded_at, id, type, subdir, license);
 CREATE INDEX files_sha256 ON files (sha256);
 CREATE INDEX files_deleted ON files (deleted_at) WHERE deleted_at IS NOT NULL;
 
