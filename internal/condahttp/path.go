@@ -15,44 +15,27 @@ type address struct {
 	file    string // "repodata.json", "shards/HASH.msgpack.zst", a package; "" for a folder
 }
 
-// channelDocument reports whether a last segment belongs to the channel before
-// it; "" does, and stands for the folder.
-func channelDocument(s string) bool {
-	switch s {
-	case "channeldata.json", "notices.json", "terms.json", "rss.xml", "index.html", "":
+// channelDocument reports whether a file belongs to a channel, not to a subdir.
+func channelDocument(file string) bool {
+	switch file {
+	case "channeldata.json", "notices.json", "terms.json", "rss.xml", "index.html":
 		return true
 	}
 	return false
 }
 
-// parsePath splits a decoded path behind /conda. It is read from the right: the
-// last segment that can be a subdir and has something behind it is the subdir;
-// what stands before it, whatever its depth, is the channel. Channels may have
-// names that a subdir could have (my-dev): before a document of channels, only a
-// subdir that is known is one.
+// parsePath splits a decoded path behind /conda. What stands between the owner
+// and the subdir, whatever its depth, is the channel.
 func parsePath(path string) (address, bool) {
 	segs := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	if segs[0] == "" {
 		return address{}, false
 	}
 	a := address{owner: strings.ToLower(segs[0])}
-	rest := segs[1:]
-	channel := rest
-	ofChannel := len(rest) > 0 && channelDocument(rest[len(rest)-1])
-	for i := len(rest) - 2; i >= 0; i-- {
-		if ofChannel && (i < len(rest)-2 || !conda.KnownSubdir(rest[i])) {
-			continue
-		}
-		if conda.CheckSubdir(rest[i]) == nil && rest[i+1] != "" {
-			a.subdir, a.file, channel = rest[i], strings.Join(rest[i+1:], "/"), rest[:i]
-			break
-		}
-	}
-	if a.subdir == "" && ofChannel {
-		a.file, channel = rest[len(rest)-1], rest[:len(rest)-1]
-	}
-	if n := len(channel); a.subdir == "" && a.file == "" && n > 0 && conda.KnownSubdir(channel[n-1]) {
-		a.subdir, channel = channel[n-1], channel[:n-1] // the folder of a subdir
+	var channel []string
+	channel, a.subdir, a.file = splitSubdir(segs[1:])
+	if n := len(channel); n > 0 && channel[n-1] == "" {
+		channel = channel[:n-1] // a folder with its slash
 	}
 	if n := len(channel); n >= 2 && channel[n-2] == "at" {
 		a.at, channel = channel[n-1], channel[:n-2]
@@ -65,4 +48,29 @@ func parsePath(path string) (address, bool) {
 		a.channel = "main"
 	}
 	return a, true
+}
+
+// splitSubdir reads the segments behind the owner from the right. A channel may
+// have a name that a subdir could have (my-dev); so a subdir that clients do not
+// know (linux-fake) counts as one only before what can be a file of it.
+func splitSubdir(segs []string) (channel []string, subdir, file string) {
+	n := len(segs)
+	if n == 0 {
+		return nil, "", ""
+	}
+	last := segs[n-1]
+	switch {
+	case conda.KnownSubdir(last):
+		return segs[:n-1], last, ""
+	case n > 1 && last == "" && conda.KnownSubdir(segs[n-2]):
+		return segs[:n-2], segs[n-2], ""
+	case channelDocument(last) && (n == 1 || !conda.KnownSubdir(segs[n-2])):
+		return segs[:n-1], "", last
+	}
+	for i := n - 2; i >= 0; i-- {
+		if conda.KnownSubdir(segs[i]) || strings.Contains(last, ".") && conda.CheckSubdir(segs[i]) == nil {
+			return segs[:i], segs[i], strings.Join(segs[i+1:], "/")
+		}
+	}
+	return segs, "", ""
 }
