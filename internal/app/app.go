@@ -49,6 +49,7 @@ type App struct {
 	now     func() time.Time
 	people  func(*account.Options) // what tests change of them
 	bytes   func(*blob.Options)
+	rows    func(*sqldb.Options)
 }
 
 // Option changes how New wires the parts, for tests.
@@ -65,10 +66,14 @@ func WithAccounts(change func(*account.Options)) Option { return func(a *App) { 
 // of its steps.
 func WithBlobs(change func(*blob.Options)) Option { return func(a *App) { a.bytes = change } }
 
+// WithDatabase changes the options of the database, such as who is told of each
+// statement.
+func WithDatabase(change func(*sqldb.Options)) Option { return func(a *App) { a.rows = change } }
+
 // New opens the store that cfg names, brings its schema up and wires the parts.
 // Close must follow.
 func New(ctx context.Context, cfg Config, log *slog.Logger, options ...Option) (_ *App, err error) {
-	a := &App{Config: cfg, Log: log, now: time.Now, people: func(*account.Options) {}, bytes: func(*blob.Options) {}}
+	a := &App{Config: cfg, Log: log, now: time.Now, people: func(*account.Options) {}, bytes: func(*blob.Options) {}, rows: func(*sqldb.Options) {}}
 	for _, o := range options {
 		o(a)
 	}
@@ -83,7 +88,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, options ...Option) (
 		}
 	}
 	a.Dial = dial.New(dial.Options{Allow: cfg.OutgoingAllowed})
-	if a.DB, err = sqldb.Open(ctx, cfg.Database, sqldb.Options{Log: quiet(log)}); err != nil {
+	database := sqldb.Options{Log: quiet(log)}
+	a.rows(&database)
+	if a.DB, err = sqldb.Open(ctx, cfg.Database, database); err != nil {
 		return nil, err
 	}
 	if err = a.DB.Migrate(ctx); err != nil {

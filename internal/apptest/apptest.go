@@ -23,6 +23,7 @@ import (
 	"terrarium/internal/account"
 	"terrarium/internal/app"
 	"terrarium/internal/blob"
+	"terrarium/internal/sqldb"
 	"terrarium/internal/sqldbtest"
 )
 
@@ -65,6 +66,20 @@ func OnS3() Option { return func(o *options) { o.s3 = true } }
 // an error of f is that of the disk.
 func Trace(f func(blob.Step) error) Option {
 	return func(o *options) { o.app = append(o.app, app.WithBlobs(func(b *blob.Options) { b.Trace = f })) }
+}
+
+// Statements tells f of the text of each SQL statement that a request runs, be it
+// in the request's own goroutine or in another; those of the background are left
+// out. f is called by several goroutines at once.
+func Statements(f func(query string)) Option {
+	observe := func(ctx context.Context, query string) {
+		if ctx.Value(http.ServerContextKey) != nil {
+			f(query)
+		}
+	}
+	return func(o *options) {
+		o.app = append(o.app, app.WithDatabase(func(d *sqldb.Options) { d.Observe = observe }))
+	}
 }
 
 // New starts the program.

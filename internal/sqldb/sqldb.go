@@ -49,6 +49,7 @@ type engine struct {
 	log        *slog.Logger
 	migrations fs.FS
 	writerWait time.Duration
+	observe    func(ctx context.Context, query string)
 
 	versionMu   sync.Mutex
 	versionConn *sql.Conn // SQLite: pinned for DataVersion
@@ -67,18 +68,25 @@ type Options struct {
 	// WriterWait is how long a write waits for the one writer of SQLite
 	// before it is given up; 0 means 30 s.
 	WriterWait time.Duration
+	// Observe is told of each statement before it runs, with the context that
+	// it runs under, for tests that count; nil tells nobody. Those of migrations
+	// and of the job queue do not pass here.
+	Observe func(ctx context.Context, query string)
 }
 
 // Open opens the database that url names: "sqlite:PATH" (made if it is not
 // there) or "postgres://…". It does not migrate. A url of another kind is
 // errs.Invalid, a server that does not answer errs.Unavailable.
 func Open(ctx context.Context, url string, opts Options) (*DB, error) {
-	e := &engine{log: opts.Log, migrations: opts.Migrations, writerWait: opts.WriterWait}
+	e := &engine{log: opts.Log, migrations: opts.Migrations, writerWait: opts.WriterWait, observe: opts.Observe}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
 	if e.migrations == nil {
 		e.migrations = schema()
+	}
+	if e.observe == nil {
+		e.observe = func(context.Context, string) {}
 	}
 	if e.writerWait <= 0 {
 		e.writerWait = 30 * time.Second
@@ -214,6 +222,7 @@ type querier interface {
 // Exec runs a statement and says how many rows it changed. Outside a transaction
 // it is one of its own.
 func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	db.observe(ctx, query)
 	var q querier = db.tx
 	if db.tx == nil {
 		conn, err := db.connect(ctx, db.writer)
@@ -234,6 +243,7 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error
 // go to the readers and everything else, such as INSERT … RETURNING, to the
 // writer; a WITH that writes belongs into Tx.
 func (db *DB) query(ctx context.Context, query string, args []any) (*Rows, error) {
+	db.observe(ctx, query)
 	if db.tx != nil {
 		rows, err := db.tx.QueryContext(ctx, query, values(args)...)
 		if err != nil {
