@@ -105,19 +105,44 @@ func (r *Registry) FileNamed(ctx context.Context, actor access.Actor, p Package,
 	return r.seen(ctx, actor, f, absent)
 }
 
-// openChannels lists the ids of an owner's channels that the actor may read.
-func (r *Registry) openChannels(ctx context.Context, actor access.Actor, ownerID string) ([]string, error) {
-	all, err := sqldb.All(ctx, r.db, scanChannel, channelColumns+" WHERE c.owner_id = $1", ownerID)
+// channelsOf lists the ids of the channels with files of a package that the actor
+// may read, and their names by version.
+func (r *Registry) channelsOf(ctx context.Context, actor access.Actor, p Package) (open []string, names map[string][]string, err error) {
+	verdicts, names := verdicts{}, map[string][]string{}
+	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var version string
+		ch := Channel{OwnerID: p.OwnerID, OwnerName: p.OwnerName, OwnerKind: p.OwnerKind}
+		if err := rows.Scan(&version, &ch.ID, &ch.Name, &ch.Visibility); err != nil {
+			return err
+		}
+		if verdicts.opens(actor, ch) {
+			names[version] = append(names[version], ch.Name)
+		}
+		return nil
+	}, `SELECT DISTINCT f.version, c.id, c.name, c.visibility FROM files f JOIN file_channels fc ON fc.file_id = f.id JOIN channels c ON c.id = fc.channel_id
+		WHERE f.package_id = $1 AND f.deleted_at IS NULL ORDER BY c.name`, p.ID)
 	if err != nil {
-		return nil, fmt.Errorf("list channels: %w", err)
+		return nil, nil, fmt.Errorf("list the channels of %s: %w", p.FullName(), err)
 	}
-	open := []string{}
-	for _, ch := range all {
-		if access.Can(actor, access.Read, ch.object()).Allowed {
-			open = append(open, ch.ID)
+	open = []string{}
+	for id, opens := range verdicts {
+		if opens {
+			open = append(open, id)
 		}
 	}
-	return open, nil
+	return open, names, nil
+}
+
+// verdicts remember by id which channels an actor may read.
+type verdicts map[string]bool
+
+func (v verdicts) opens(actor access.Actor, ch Channel) bool {
+	opens, known := v[ch.ID]
+	if !known {
+		opens = access.Can(actor, access.Read, ch.object()).Allowed
+		v[ch.ID] = opens
+	}
+	return opens
 }
 
 // ReleasesOf lists the releases of a package that was just read, newest first by
@@ -127,7 +152,7 @@ func (r *Registry) ReleasesOf(ctx context.Context, actor access.Actor, p Package
 	if err := may(actor, access.Read, p.object()); err != nil {
 		return nil, err
 	}
-	open, err := r.openChannels(ctx, actor, p.OwnerID)
+	open, channels, err := r.channelsOf(ctx, actor, p)
 	if err != nil {
 		return nil, err
 	}
@@ -151,19 +176,6 @@ func (r *Registry) ReleasesOf(ctx context.Context, actor access.Actor, p Package
 		GROUP BY r.id, r.version, r.created_by, r.created_at`, p.ID, open)
 	if err != nil {
 		return nil, fmt.Errorf("list the releases of %s: %w", p.FullName(), err)
-	}
-	channels := map[string][]string{}
-	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
-		var version, name string
-		if err := rows.Scan(&version, &name); err != nil {
-			return err
-		}
-		channels[version] = append(channels[version], name)
-		return nil
-	}, `SELECT DISTINCT f.version, c.name FROM files f JOIN file_channels fc ON fc.file_id = f.id JOIN channels c ON c.id = fc.channel_id
-		WHERE f.package_id = $1 AND f.deleted_at IS NULL AND c.id IN (SELECT value FROM `+r.db.EachText("$2")+` AS open) ORDER BY c.name`, p.ID, open)
-	if err != nil {
-		return nil, fmt.Errorf("list the channels of %s: %w", p.FullName(), err)
 	}
 	list := make([]ReleaseInfo, 0, len(rows))
 	for _, row := range rows {
@@ -245,32 +257,29 @@ func (r *Registry) Dependents(ctx context.Context, actor access.Actor, p Package
 	if err := may(actor, access.Read, p.object()); err != nil {
 		return nil, 0, err
 	}
-	open, err := r.openChannels(ctx, actor, p.OwnerID)
-	if err != nil {
-		return nil, 0, err
-	}
 	c := r.readable(actor)
 	c.add("p.owner_id = %s", p.OwnerID)
 	// The texts narrow the files down; the specs themselves decide below.
 	c.add(`CAST(f.attrs AS TEXT) LIKE %s ESCAPE '\'`, `%"`+likeEscape(p.Name)+"%")
-	readable := "SELECT value FROM " + r.db.EachText(c.arg(open)) + " AS open"
 	type row struct {
 		Dependent
 		attrs jsontext.Value
+		in    Channel
 	}
 	rows, err := sqldb.All(ctx, r.db, func(rows *sqldb.Rows, d *row) error {
-		return rows.Scan(&d.OwnerName, &d.Name, &d.Version, &d.attrs)
-	}, "SELECT o.name, p.name, f.version, f.attrs"+packageFrom+`
+		d.in = Channel{OwnerID: p.OwnerID, OwnerName: p.OwnerName, OwnerKind: p.OwnerKind}
+		return rows.Scan(&d.OwnerName, &d.Name, &d.Version, &d.attrs, &d.in.ID, &d.in.Name, &d.in.Visibility)
+	}, "SELECT o.name, p.name, f.version, f.attrs, ch.id, ch.name, ch.visibility"+packageFrom+`
 		JOIN releases r ON r.package_id = p.id AND r.version = p.latest AND r.deleted_at IS NULL
-		JOIN files f ON f.release_id = r.id AND f.deleted_at IS NULL AND f.type = 'conda'`+c.text()+`
-		AND EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id AND fc.channel_id IN (`+readable+`))
-		ORDER BY p.name`, c.args...)
+		JOIN files f ON f.release_id = r.id AND f.deleted_at IS NULL AND f.type = 'conda'
+		JOIN file_channels fc ON fc.file_id = f.id
+		JOIN channels ch ON ch.id = fc.channel_id`+c.text()+" ORDER BY p.name", c.args...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("look what needs %s: %w", p.FullName(), err)
 	}
-	list := []Dependent{}
+	list, verdicts := []Dependent{}, verdicts{}
 	for _, row := range rows {
-		if n := len(list); n > 0 && list[n-1].Name == row.Name {
+		if n := len(list); n > 0 && list[n-1].Name == row.Name || !verdicts.opens(actor, row.in) {
 			continue
 		}
 		var needs struct {

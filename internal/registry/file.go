@@ -260,18 +260,12 @@ func (r *Registry) labelled(ctx context.Context, db *sqldb.DB, actor access.Acto
 	if err != nil {
 		return nil, fmt.Errorf("read labels: %w", err)
 	}
-	open := map[string]bool{}
+	verdicts := verdicts{}
 	kept := make([]File, 0, len(files))
 	for _, f := range files {
 		f.Labels = []string{}
 		for _, l := range labels[f.ID] {
-			allowed, known := open[l.channelID]
-			if !known {
-				allowed = access.Can(actor, access.Read, Channel{ID: l.channelID, Name: l.name, Visibility: l.visibility,
-					OwnerID: f.OwnerID, OwnerName: f.OwnerName, OwnerKind: f.OwnerKind}.object()).Allowed
-				open[l.channelID] = allowed
-			}
-			if allowed {
+			if verdicts.opens(actor, Channel{ID: l.channelID, Name: l.name, Visibility: l.visibility, OwnerID: f.OwnerID, OwnerName: f.OwnerName, OwnerKind: f.OwnerKind}) {
 				f.Labels = append(f.Labels, l.name)
 			}
 		}

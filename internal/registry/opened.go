@@ -95,8 +95,18 @@ func (c *openedCache) put(generation int64, key openedKey, e openedEntry) {
 // on one machine. Channel.Generation is of when it was made; ask Generation for
 // the present one. While the database is away, wholly public channels that were
 // open before stay open to callers without a credential.
-func (r *Registry) OpenChannel(ctx context.Context, actor access.Actor, owner, channel string) (Opened, error) {
-	key := openedKey{strings.ToLower(owner), cmp.Or(strings.ToLower(channel), mainLabel), fingerprint(actor)}
+func (r *Registry) OpenChannel(ctx context.Context, actor access.Actor, ownerName, channel string) (Opened, error) {
+	return r.openCached(ctx, actor, ownerName, channel, func() (owner, error) { return loadOwner(ctx, r.db, ownerName) })
+}
+
+// OpenChannelOf is OpenChannel for a channel of the owner of a package that was
+// just read.
+func (r *Registry) OpenChannelOf(ctx context.Context, actor access.Actor, p Package, channel string) (Opened, error) {
+	return r.openCached(ctx, actor, p.OwnerName, channel, func() (owner, error) { return owner{p.OwnerID, p.OwnerName, p.OwnerKind}, nil })
+}
+
+func (r *Registry) openCached(ctx context.Context, actor access.Actor, ownerName, channel string, load func() (owner, error)) (Opened, error) {
+	key := openedKey{strings.ToLower(ownerName), cmp.Or(strings.ToLower(channel), mainLabel), fingerprint(actor)}
 	generation, err := r.opts.Gen.Current(ctx)
 	if err != nil {
 		if e, ok := r.opened.last(key); ok && e.opened.Public && actor.Anonymous() {
@@ -107,7 +117,7 @@ func (r *Registry) OpenChannel(ctx context.Context, actor access.Actor, owner, c
 	}
 	e, ok := r.opened.get(generation, key)
 	if !ok {
-		e.opened, e.err = r.openChannel(ctx, actor, key.owner, key.channel)
+		e.opened, e.err = r.openChannel(ctx, actor, load, key.channel)
 		if k := errs.KindOf(e.err); e.err == nil || k != errs.Internal && k != errs.Unavailable {
 			e.opened.Actor = access.Actor{}
 			r.opened.put(generation, key, e)
@@ -117,8 +127,8 @@ func (r *Registry) OpenChannel(ctx context.Context, actor access.Actor, owner, c
 	return e.opened, e.err
 }
 
-func (r *Registry) openChannel(ctx context.Context, actor access.Actor, ownerName, name string) (Opened, error) {
-	o, err := loadOwner(ctx, r.db, ownerName)
+func (r *Registry) openChannel(ctx context.Context, actor access.Actor, load func() (owner, error), name string) (Opened, error) {
+	o, err := load()
 	if err != nil {
 		return Opened{}, err
 	}

@@ -58,6 +58,7 @@ type PackageFilter struct {
 	Sort     string // "name" (default), "downloads", "modified", "released"
 	After    string // Next of the page before
 	Limit    int    // 0 = 100, at most 1000
+	RowsOnly bool   // leave Total 0; it costs a walk over all packages
 }
 
 // PackageList is one page of packages.

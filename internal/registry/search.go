@@ -23,6 +23,7 @@ type Query struct {
 	Sort     string // "" = best match, "downloads", "modified", "name"
 	After    string // Next of the page before
 	Limit    int    // 0 = 50, at most 1000
+	HitsOnly bool   // leave Total and Facets empty; they cost a walk over all hits
 }
 
 // SearchResult is one page of hits.
@@ -177,8 +178,10 @@ func (r *Registry) Packages(ctx context.Context, actor access.Actor, f PackageFi
 		return PackageList{}, err
 	}
 	var l PackageList
-	if l.Total, err = r.count(ctx, c); err != nil {
-		return PackageList{}, err
+	if !f.RowsOnly {
+		if l.Total, err = r.count(ctx, c); err != nil {
+			return PackageList{}, err
+		}
 	}
 	l.Packages, l.Next, err = r.page(ctx, c, order, f.After, bounded(f.Limit, 100))
 	return l, err
@@ -209,11 +212,13 @@ func (r *Registry) Search(ctx context.Context, actor access.Actor, q Query) (Sea
 	}
 	var result SearchResult
 	var err error
-	if result.Total, err = r.count(ctx, c); err != nil {
-		return SearchResult{}, err
-	}
-	if result.Facets, err = r.facets(ctx, c); err != nil {
-		return SearchResult{}, err
+	if !q.HitsOnly {
+		if result.Total, err = r.count(ctx, c); err != nil {
+			return SearchResult{}, err
+		}
+		if result.Facets, err = r.facets(ctx, c); err != nil {
+			return SearchResult{}, err
+		}
 	}
 	order := "p.downloads DESC, p.name, p.id"
 	switch {

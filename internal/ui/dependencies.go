@@ -87,7 +87,7 @@ func (f *Face) fillNeeds(r *http.Request, v *visit, s subject, build registry.Fi
 	}
 	builds := map[string][]registry.Build{}
 	if len(build.Labels) > 0 {
-		open, err := f.registry.OpenChannel(r.Context(), v.actor, s.OwnerName, channel)
+		open, err := f.registry.OpenChannelOf(r.Context(), v.actor, s.Package, channel)
 		if err != nil {
 			return err
 		}

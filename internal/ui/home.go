@@ -94,7 +94,7 @@ func (f *Face) home(w http.ResponseWriter, r *http.Request) error {
 // homeList reads one of the lists of public packages. One that fails says so and
 // leaves the page alone.
 func (f *Face) homeList(r *http.Request, sort string) home.List {
-	list, err := f.registry.Packages(r.Context(), access.Anonymous(""), registry.PackageFilter{Sort: sort, Limit: 4 * homeRows})
+	list, err := f.registry.Packages(r.Context(), access.Anonymous(""), registry.PackageFilter{Sort: sort, Limit: 4 * homeRows, RowsOnly: true})
 	if err == nil {
 		var rows []shared.PackageRow
 		if rows, err = f.rows(r.Context(), list.Packages); err == nil {

@@ -13,9 +13,9 @@ import (
 )
 
 // garden is an app with an organisation, a public and a private package.
-func garden(t *testing.T) (app *apptest.App, ana, eve *apptest.Person) {
+func garden(t *testing.T, opts ...apptest.Option) (app *apptest.App, ana, eve *apptest.Person) {
 	t.Helper()
-	app = apptest.New(t)
+	app = apptest.New(t, opts...)
 	ana, eve = app.User(t, "ana"), app.User(t, "eve")
 	app.Org(t, "acme", ana)
 	soil := condatest.Spec{Name: "soil", Version: "1.0", Subdir: "noarch", License: "MIT", Summary: "What everything grows on", README: "# soil\n\n[moss](moss.md) ![x](https://evil.example/x.png)\n"}

@@ -194,9 +194,9 @@ func (f *Face) nothing(r *http.Request, v *visit, query registry.Query, want wan
 	query.After, query.Limit = "", 1
 	if len(want.filters) > 0 {
 		n.WithoutURL = without(want, filters()...)
-		bare := registry.Query{Text: query.Text, Limit: 1}
+		bare := registry.Query{Text: query.Text, Limit: 1, HitsOnly: true}
 		found, err := f.registry.Search(r.Context(), v.actor, bare)
-		if err != nil || found.Total > 0 {
+		if err != nil || len(found.Hits) > 0 {
 			return n, err
 		}
 		n.WithoutURL = ""
@@ -204,7 +204,7 @@ func (f *Face) nothing(r *http.Request, v *visit, query registry.Query, want wan
 	// A name that begins as the query does, for those who typed too much.
 	for cut := len([]rune(query.Text)) - 1; cut >= 3; cut -= 2 {
 		short := string([]rune(query.Text)[:cut])
-		list, err := f.registry.Search(r.Context(), v.actor, registry.Query{Text: short, Limit: 1})
+		list, err := f.registry.Search(r.Context(), v.actor, registry.Query{Text: short, Limit: 1, HitsOnly: true})
 		if err != nil {
 			return n, err
 		}
