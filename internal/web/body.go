@@ -4,12 +4,12 @@ import (
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"encoding/xml"
-	"errors"
 	"io"
 	"net/http"
 	"strconv"
 	"time"
 
+	"terrarium/internal/access"
 	"terrarium/internal/errs"
 )
 
@@ -108,15 +108,9 @@ func StorageError(w http.ResponseWriter, status int, code string, err error) {
 	_, _ = w.Write(b) // the client is gone if this fails
 }
 
-// retryAfterer is an error that knows when to try again.
-type retryAfterer interface {
-	error
-	RetryAfter() time.Duration
-}
-
 func retryAfter(w http.ResponseWriter, err error) {
-	if ra, ok := errors.AsType[retryAfterer](err); ok {
-		s := int64((ra.RetryAfter() + time.Second - 1) / time.Second)
+	if wait := access.RetryAfter(err); wait > 0 {
+		s := int64((wait + time.Second - 1) / time.Second)
 		w.Header().Set("Retry-After", strconv.FormatInt(max(s, 1), 10))
 	} else if errs.Is(err, errs.Unavailable) {
 		w.Header().Set("Retry-After", "5")
