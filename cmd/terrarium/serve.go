@@ -54,8 +54,8 @@ type versionCmd struct{}
 
 // Run prints the version.
 func (c *versionCmd) Run(p *program) error {
-	fmt.Fprintf(p.stdout, "terrarium %s\n", version)
-	return nil
+	_, err := fmt.Fprintf(p.stdout, "terrarium %s\n", version)
+	return err
 }
 
 type configCmd struct{}

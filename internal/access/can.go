@@ -76,7 +76,7 @@ func rightsOf(a Actor, o Object) rights {
 	onPackage = max(onPackage, onOwner)
 
 	shut := o.isPackage() && o.Private // opens only to a right on the package
-	channelOpen := false
+	var channelOpen bool
 	switch {
 	case !o.isChannel() || o.Visibility == Public:
 		channelOpen, r.open = true, !shut

@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -137,7 +138,7 @@ func TestGeneration(t *testing.T) {
 			}
 			return undone
 		})
-		if err != error(undone) {
+		if !errors.Is(err, undone) {
 			t.Fatal(err)
 		}
 		if got := current(); got != first+1 {

@@ -101,7 +101,7 @@ func TestIDsRiseWithTime(t *testing.T) {
 	if !slices.IsSorted(ids) {
 		t.Error("later ids do not sort behind earlier ones")
 	}
-	if access.NewID(at) == access.NewID(at) {
+	if one, other := access.NewID(at), access.NewID(at); one == other {
 		t.Error("two ids of one moment are the same")
 	}
 }

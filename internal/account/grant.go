@@ -47,7 +47,7 @@ func (a *Accounts) Grant(ctx context.Context, actor access.Actor, s Subject, o a
 	if !v.Valid() {
 		return errs.New(errs.Invalid, "A grant is read, write or admin; %q is none of them.", clip(string(v))).On("permission")
 	}
-	return a.changeGrant(ctx, actor, s, o, func(tx *sqldb.DB, subjectID string, had access.Verb) (access.Verb, error) {
+	return a.changeGrant(ctx, actor, s, o, func(tx *sqldb.DB, subjectID string, _ access.Verb) (access.Verb, error) {
 		kind, id := target(o)
 		_, err := tx.Exec(ctx, `
 			INSERT INTO grants (id, subject_kind, subject_id, object_kind, object_id, verb, created_at, created_by)

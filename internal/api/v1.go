@@ -224,7 +224,7 @@ func refuse(ctx huma.Context, _ string, v any) (any, error) {
 	}
 	req := requestOf(ctx.Context())
 	if req == nil || req.err != nil {
-		return v, nil
+		return v, nil //nolint:nilerr // the first fault is told, not a later one
 	}
 	kind := errs.Invalid
 	switch {

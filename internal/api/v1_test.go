@@ -264,11 +264,11 @@ func TestIdempotency(t *testing.T) {
 	each(t, func(w *world) {
 		alice, bob := w.user("alice"), w.user("bob")
 		key := header{"Idempotency-Key", "3f2a"}
-		make := func(token, name string) answer {
+		add := func(token, name string) answer {
 			return w.send(token, "POST", "/api/v1/tokens", `{"name": "`+name+`"}`, key)
 		}
-		first := w.want(http.StatusCreated, make(alice, "ci"))
-		again := w.want(http.StatusCreated, make(alice, "ci"))
+		first := w.want(http.StatusCreated, add(alice, "ci"))
+		again := w.want(http.StatusCreated, add(alice, "ci"))
 		if first.header.Get("Location") != again.header.Get("Location") || again.header.Get("Idempotent-Replayed") != "true" {
 			w.Errorf("the second answer has %v", again.header)
 		}
@@ -279,13 +279,13 @@ func TestIdempotency(t *testing.T) {
 		if first.object(w)["id"] != again.object(w)["id"] {
 			w.Errorf("first %s, again %s", first.body, again.body)
 		}
-		w.want(http.StatusUnprocessableEntity, make(alice, "another"))
-		w.want(http.StatusCreated, make(bob, "ci")) // keys are of one person
+		w.want(http.StatusUnprocessableEntity, add(alice, "another"))
+		w.want(http.StatusCreated, add(bob, "ci")) // keys are of one person
 		// What failed is tried again.
 		key.value = "4b"
-		w.want(http.StatusConflict, make(alice, "ci"))
+		w.want(http.StatusConflict, add(alice, "ci"))
 		w.want(http.StatusNoContent, w.send(alice, "DELETE", "/api/v1/tokens/ci", ""))
-		w.want(http.StatusCreated, make(alice, "ci"))
+		w.want(http.StatusCreated, add(alice, "ci"))
 	})
 }
 

@@ -32,7 +32,7 @@ func newV1Audit(r audit.Row) v1Audit {
 	return v1Audit{
 		ID: r.ID, At: r.At, Actor: r.ActorName, Kind: string(r.ActorKind), Credential: r.Credential, Remote: r.Remote, Request: r.RequestID,
 		Action: r.Action, ObjectKind: r.ObjectKind, ObjectID: r.ObjectID, Object: r.ObjectName,
-		Before: json.RawMessage(r.Before), After: json.RawMessage(r.After),
+		Before: r.Before, After: r.After,
 	}
 }
 

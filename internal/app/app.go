@@ -189,7 +189,7 @@ func NewLog(w io.Writer, cfg Config) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
 	}
 	f, isFile := w.(*os.File)
-	return slog.New(tint.NewHandler(w, &tint.Options{Level: level, NoColor: !isFile || !isTerminal(f), TimeFormat: time.TimeOnly}))
+	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, NoColor: !isFile || !isTerminal(f), TimeFormat: time.TimeOnly}))
 }
 
 // quiet lets only warnings and worse through, for parts that narrate.

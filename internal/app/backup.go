@@ -221,7 +221,7 @@ func (a *App) restoreBlob(ctx context.Context, key string, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	defer w.Abort()
+	defer func() { _ = w.Abort() }() // what led here is the error to tell; after Commit this does nothing
 	if _, err := io.Copy(w, r); err != nil {
 		return err
 	}

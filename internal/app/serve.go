@@ -25,7 +25,8 @@ const drainFor = 30 * time.Second
 // Serve answers requests until ctx ends, then drains: no new connections, what
 // runs may finish.
 func (a *App) Serve(ctx context.Context, s Serving) error {
-	ln, err := net.Listen("tcp", a.Config.Listen)
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", a.Config.Listen)
 	if err != nil {
 		return errs.Wrap(errs.Unavailable, err, "Cannot listen on %s.", a.Config.Listen)
 	}

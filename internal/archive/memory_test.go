@@ -64,7 +64,6 @@ func TestMemory(t *testing.T) {
 	}
 	add("many keys", map[string]string{"index.json": keys(19_000)})
 	add("many dependencies", map[string]string{"index.json": `{"name":"demo","version":"1.0","build":"0","build_number":0,"depends":["a"` + strings.Repeat(`,"a"`, 19_000) + "]}"})
-	noise = nil
 
 	for _, c := range cases {
 		debug.FreeOSMemory()

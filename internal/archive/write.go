@@ -219,7 +219,7 @@ func writeConda(w io.Writer, stem string, info, files []entry, modified time.Tim
 			Method:             zip.Store,
 			CreatorVersion:     20,
 			ReaderVersion:      20,
-			ModifiedDate:       firstDay,
+			ModifiedDate:       firstDay, //nolint:staticcheck // CreateRaw writes this field, and not Modified
 			CRC32:              crc32.ChecksumIEEE(content),
 			CompressedSize64:   uint64(len(content)),
 			UncompressedSize64: uint64(len(content)),

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -54,7 +55,7 @@ func TestARowIsUndoneWithItsChange(t *testing.T) {
 			}
 			return undone
 		})
-		if err != error(undone) {
+		if !errors.Is(err, undone) {
 			t.Fatal(err)
 		}
 		if rows, _, err := audit.List(t.Context(), db, audit.Filter{}); err != nil || len(rows) != 0 {

@@ -89,7 +89,7 @@ func TestS3Presigns(t *testing.T) {
 	if got, want := u.Query().Get("response-content-disposition"), `attachment; filename="x-1.0-0.conda"`; got != want {
 		t.Errorf("disposition %q, want %q", got, want)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), "GET", link, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, link, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestFolderFull(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.Write([]byte("x"))
+			_, _ = w.Write([]byte("x")) // Commit repeats its error
 			_, err = w.Commit(t.Context())
 			if !errs.Is(err, errs.Unavailable) || !strings.Contains(errs.Message(err), "no space left") {
 				t.Errorf("commit: %v, want no space", err)
@@ -238,7 +238,11 @@ func TestFolderSweepsOldTemps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Abort()
+	defer func() {
+		if err := w.Abort(); err != nil {
+			t.Error(err)
+		}
+	}()
 	old := filepath.Join(dir, "tmp", "abandoned")
 	if err := os.WriteFile(old, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
@@ -280,7 +284,7 @@ func TestFolderKeepsWhatItAcknowledged(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.Write(content)
+			_, _ = w.Write(content) // Commit repeats its error
 			_, err = w.Commit(t.Context())
 			acknowledged = err == nil
 		}

@@ -49,7 +49,7 @@ func eachMember(b []byte, f func(key string, v jsontext.Value) error) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return describe(err)
 	}
-	if _, err := dec.ReadToken(); err != io.EOF {
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows the object")
 	}
 	return nil

@@ -71,7 +71,7 @@ func (p *matchSpecParser) pair(in string) (pair bracketPair, rest string, err er
 		}
 	}
 	in = strings.TrimLeft(in[equals+1:], " ")
-	end := -1
+	var end int
 	switch {
 	case in != "" && (in[0] == '\'' || in[0] == '"'):
 		end = strings.IndexByte(in[1:], in[0])

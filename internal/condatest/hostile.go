@@ -256,8 +256,8 @@ func hostileIndex() []HostileCase {
 		all := append([]tarPart{file("info/index.json", index)}, more...)
 		cases = append(cases, HostileCase{Name: name, FileName: condaFN, Bytes: withInfo(tarOf(all...)), Want: want})
 	}
-	with := func(old, new string) string {
-		changed := strings.Replace(index, old, new, 1)
+	with := func(old, other string) string {
+		changed := strings.Replace(index, old, other, 1)
 		if changed == index {
 			panic("no " + old + " in index.json")
 		}

@@ -1,7 +1,7 @@
 package dial_test
 
 import (
-	"io"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -42,7 +42,7 @@ func TestOtherNetworksAreRefused(t *testing.T) {
 }
 
 func TestOperatorAllows(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") }))
 	defer server.Close()
 	address := strings.TrimPrefix(server.URL, "http://")
 	other := httptest.NewServer(http.NotFoundHandler())

@@ -124,10 +124,10 @@ func merge(entries []*entry, changed map[string]*entry) []*entry {
 }
 
 // layRuns cuts the names of a group into runs. Runs of prev that hold the same
-// names, none of them changed, are shared; make gives the pieces of the others.
+// names, none of them changed, are shared; encode gives the pieces of the others.
 // Where runs begin depends on the sorted names and sizes alone, so replicas
 // agree, whatever their history.
-func layRuns(entries []*entry, group int, prev []*run, changed func(name string) bool, make func(names []string) ([]repodata.Piece, error)) ([]*run, error) {
+func layRuns(entries []*entry, group int, prev []*run, changed func(name string) bool, encode func(names []string) ([]repodata.Piece, error)) ([]*run, error) {
 	list := sizes(entries, group)
 	var out []*run
 	for _, rg := range repodata.Chunk(list) {
@@ -147,7 +147,7 @@ func layRuns(entries []*entry, group int, prev []*run, changed func(name string)
 				}
 			}
 		})
-		pieces, err := make(plain)
+		pieces, err := encode(plain)
 		if err != nil {
 			return nil, err
 		}

@@ -147,10 +147,10 @@ func TestFailuresAreVisible(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			attempts = append(attempts, args.Name)
-			switch {
-			case args.Name == "hopeless":
+			switch args.Name {
+			case "hopeless":
 				return job.GiveUp(errors.New("it will never do"))
-			case args.Name == "panics":
+			case "panics":
 				panic("help")
 			}
 			return fmt.Errorf("not yet for %s", args.Name)

@@ -53,7 +53,11 @@ func TestAIOSMTPD(t *testing.T) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer server.Wait()
+	defer func() {
+		if err := server.Wait(); err != nil {
+			t.Errorf("the receiver: %v", err)
+		}
+	}()
 	defer stdin.Close() // which ends it
 	out := bufio.NewReader(stdout)
 	var port, length int

@@ -3,6 +3,7 @@ package mail_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -111,7 +112,7 @@ func checkMessage(t *testing.T, raw []byte) {
 	bodies := map[string]string{}
 	for {
 		part, err := parts.NextPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -223,7 +224,8 @@ func smtpServer(t *testing.T, refuse string) (address string, got <-chan []byte)
 		}
 		defer conn.Close()
 		text := textproto.NewConn(conn)
-		text.PrintfLine("220 test ESMTP")
+		say := func(line string) { _ = text.PrintfLine("%s", line) } // that the client hung up is seen by the next ReadLine
+		say("220 test ESMTP")
 		for {
 			line, err := text.ReadLine()
 			if err != nil {
@@ -232,22 +234,22 @@ func smtpServer(t *testing.T, refuse string) (address string, got <-chan []byte)
 			verb, _, _ := strings.Cut(strings.ToUpper(line), " ")
 			switch {
 			case verb == "EHLO":
-				text.PrintfLine("250-test\r\n250 8BITMIME")
+				say("250-test\r\n250 8BITMIME")
 			case verb == "RCPT" && refuse != "":
-				text.PrintfLine("%s", refuse)
+				say(refuse)
 			case verb == "DATA":
-				text.PrintfLine("354 go on")
+				say("354 go on")
 				raw, err := io.ReadAll(bufio.NewReader(text.DotReader()))
 				if err != nil {
 					return
 				}
 				mails <- bytes.ReplaceAll(raw, []byte("\n"), []byte("\r\n"))
-				text.PrintfLine("250 taken")
+				say("250 taken")
 			case verb == "QUIT":
-				text.PrintfLine("221 bye")
+				say("221 bye")
 				return
 			default:
-				text.PrintfLine("250 fine")
+				say("250 fine")
 			}
 		}
 	}()

@@ -3,6 +3,7 @@ package repodata_test
 import (
 	"bytes"
 	"encoding/json/jsontext"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -339,7 +340,7 @@ func TestReadRecords(t *testing.T) {
 
 func TestReadRecordsErrors(t *testing.T) {
 	boom := fmt.Errorf("boom")
-	if _, err := repodata.ReadRecords(strings.NewReader(`{"packages":{"a":{}}}`), func(string, jsontext.Value) error { return boom }); err != boom {
+	if _, err := repodata.ReadRecords(strings.NewReader(`{"packages":{"a":{}}}`), func(string, jsontext.Value) error { return boom }); !errors.Is(err, boom) {
 		t.Errorf("the caller's error comes back as %v", err)
 	}
 	broken := &loopReader{doc: []byte(`{"packages":{"a":{}`)}

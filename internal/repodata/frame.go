@@ -198,7 +198,7 @@ func skipLiterals(body []byte) (kind byte, rest []byte, err error) {
 	format := body[0] >> 2 & 3
 	var head, size int
 	var h uint64
-	for i := 0; i < min(5, len(body)); i++ {
+	for i := range min(5, len(body)) {
 		h |= uint64(body[i]) << (8 * i)
 	}
 	switch {

@@ -154,7 +154,7 @@ func (d *documentReader) peek() jsontext.Kind {
 
 func (d *documentReader) document() error {
 	tok, err := d.token()
-	if err == io.EOF { // CEP 36: an empty file is an empty document
+	if err == io.EOF { //nolint:errorlint // CEP 36: an empty file is an empty document; one that was cut off, which is wrapped, is not
 		return nil
 	}
 	if err != nil {
@@ -187,7 +187,7 @@ func (d *documentReader) document() error {
 	if err != nil {
 		return err
 	}
-	if _, err := d.token(); err != io.EOF {
+	if _, err := d.token(); err != io.EOF { //nolint:errorlint // a reader that was cut off may wrap it
 		if err == nil {
 			err = errors.New("something follows the document")
 		}

@@ -3,6 +3,7 @@ package repodata
 import (
 	"bytes"
 	"encoding/json/jsontext"
+	"errors"
 	"io"
 	"strconv"
 	"strings"
@@ -121,7 +122,7 @@ func readUsual(raw []byte) (r conda.Record, ok bool) {
 	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '}' {
 		return r, false
 	}
-	if _, err := dec.ReadToken(); err != io.EOF {
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return r, false
 	}
 	return r, seen[fieldName] && seen[fieldVersion] && seen[fieldBuild]

@@ -100,7 +100,7 @@ func (db *DB) dumpTable(ctx context.Context, out *jsontext.Encoder, t table) (ro
 func (c column) dumped(v any) (any, error) {
 	switch v := v.(type) {
 	case nil:
-		return nil, nil
+		return nil, nil //nolint:nilnil // NULL is a value
 	case []byte:
 		if c.kind == kindText { // JSON, on PostgreSQL
 			return string(v), nil
@@ -226,7 +226,7 @@ func (db *DB) loadTable(ctx context.Context, in *jsontext.Decoder, t table) (int
 
 func (c column) loaded(v jsontext.Value) (any, error) {
 	if v.Kind() == jsontext.KindNull {
-		return nil, nil
+		return nil, nil //nolint:nilnil // NULL is a value
 	}
 	switch c.kind {
 	case kindText:

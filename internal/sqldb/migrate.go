@@ -141,8 +141,9 @@ func (db *DB) lockMigration(ctx context.Context) (unlock func(), err error) {
 			return nil, classify(fmt.Errorf("wait for the migration lock: %w", err))
 		}
 		return func() {
-			// A context that has ended must not leave the lock on a pooled connection.
-			conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", migrationLock)
+			// A context that has ended must not leave the lock on a pooled connection; where
+			// the unlocking fails, the connection is lost, and the lock with it.
+			_, _ = conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", migrationLock)
 			conn.Close()
 		}, nil
 	}

@@ -33,7 +33,11 @@ func TestPostgresMustSortByBytes(t *testing.T) {
 	if _, err := conn.Exec(ctx, `CREATE DATABASE `+name+` TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en' LOCALE 'C'`); err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Exec(context.WithoutCancel(ctx), `DROP DATABASE `+name+` WITH (FORCE)`)
+	defer func() {
+		if _, err := conn.Exec(context.WithoutCancel(ctx), `DROP DATABASE `+name+` WITH (FORCE)`); err != nil {
+			t.Error(err)
+		}
+	}()
 	url := strings.Replace(os.Getenv("TEST_POSTGRES"), "/postgres?", "/"+name+"?", 1)
 	_, err = sqldb.Open(ctx, url, sqldb.Options{})
 	if !errs.Is(err, errs.Invalid) || !strings.Contains(errs.Message(err), "LC_COLLATE 'C'") {

@@ -184,7 +184,7 @@ func (db *DB) runTx(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f fu
 	if err != nil {
 		return classify(fmt.Errorf("begin transaction: %w", err))
 	}
-	defer tx.Rollback() // after a commit this does nothing; it is for errors and panics
+	defer func() { _ = tx.Rollback() }() // after a commit this does nothing; it is for errors and panics
 	if err := f(&DB{engine: db.engine, tx: tx, conn: conn, readOnly: opts.ReadOnly}); err != nil {
 		return err
 	}

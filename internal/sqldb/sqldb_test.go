@@ -190,8 +190,12 @@ func TestTransactions(t *testing.T) {
 		}
 
 		func() {
-			defer func() { recover() }()
-			db.Tx(ctx, func(tx *sqldb.DB) error {
+			defer func() {
+				if recover() == nil {
+					t.Error("the panic does not come through")
+				}
+			}()
+			_ = db.Tx(ctx, func(tx *sqldb.DB) error {
 				if err := insert(tx, 1); err != nil {
 					t.Error(err)
 				}

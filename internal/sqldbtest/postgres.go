@@ -3,6 +3,7 @@ package sqldbtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -130,8 +131,7 @@ func (s *Server) Start(ctx context.Context) error {
 		case err := <-s.exited:
 			return fmt.Errorf("PostgreSQL ended at once: %w: %s", err, s.output.String())
 		case <-ctx.Done():
-			s.Stop()
-			return ctx.Err()
+			return errors.Join(ctx.Err(), s.Stop())
 		case <-tick.C:
 		}
 	}

@@ -99,11 +99,8 @@ func changed(g registry.ChannelChange) string {
 		verb = "Changed"
 	}
 	names := g.Names
-	rest := ""
 	if len(names) > 3 {
-		rest = " and " + shared.Count(len(names)-2) + " more"
-		names = names[:2]
-		return verb + " " + strings.Join(names, ", ") + rest
+		return verb + " " + strings.Join(names[:2], ", ") + " and " + shared.Count(len(names)-2) + " more"
 	}
 	return verb + " " + shared.Joined(names)
 }

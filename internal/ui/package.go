@@ -190,7 +190,14 @@ func (f *Face) releasesPage(w http.ResponseWriter, r *http.Request) error {
 	v.frame.Title = "Releases · " + s.Name + " · " + s.OwnerName
 	p := releases.Page{Page: v.frame, Head: s.head("Releases", sum(series))}
 	p.Head.Short = true
-	for _, x := range s.releases {
+	at := placeOf(r)
+	start := 1 + slices.IndexFunc(s.releases, func(x registry.ReleaseInfo) bool { return x.Version == at.after })
+	end, next := min(len(s.releases), start+pageRows), ""
+	if end < len(s.releases) {
+		next = s.releases[end-1].Version
+	}
+	p.Pages = at.pager(r, end-start, len(s.releases), next, 0)
+	for _, x := range s.releases[start:end] {
 		row := releases.Release{Version: x.Version, At: x.At, By: x.By, Files: x.Files, Size: x.Size, Downloads: x.Downloads, States: states(x)}
 		for _, link := range channelLinks(s.OwnerName, x.Channels) {
 			_, link.Text, _ = strings.Cut(link.Text, "/")
@@ -206,10 +213,10 @@ func (f *Face) releasesPage(w http.ResponseWriter, r *http.Request) error {
 
 // states says what is unusual about a release.
 func states(x registry.ReleaseInfo) []shared.Badge {
-	switch {
-	case x.Withdrawn == 0:
+	switch x.Withdrawn {
+	case 0:
 		return nil
-	case x.Withdrawn == x.Files:
+	case x.Files:
 		return []shared.Badge{{Kind: "warn", Icon: "triangle-alert", Text: "Yanked", Hint: x.Why}}
 	default:
 		return []shared.Badge{{Kind: "warn", Icon: "triangle-alert", Text: shared.Of(x.Withdrawn, "file") + " yanked", Hint: x.Why}}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -112,7 +113,7 @@ func (f *Frame) write(r *http.Request, e *Event, path string, rec *recorder, too
 		if errs.KindOf(e.err) == errs.Internal {
 			level = slog.LevelError
 		}
-		if p, ok := e.err.(*panicked); ok {
+		if p, ok := errors.AsType[*panicked](e.err); ok {
 			attrs = append(attrs, slog.String("stack", Redact(string(bytes.TrimSpace(p.stack)))))
 		}
 	}

@@ -55,7 +55,7 @@ func Run(t *testing.T, open func(t *testing.T) *blob.Store) {
 // Bytes gives n bytes that look random and are the same each time.
 func Bytes(n int) []byte {
 	p := make([]byte, n)
-	rand.NewChaCha8([32]byte{byte(n), byte(n >> 8), byte(n >> 16)}).Read(p)
+	_, _ = rand.NewChaCha8([32]byte{byte(n), byte(n >> 8), byte(n >> 16)}).Read(p) // it has no errors
 	return p
 }
 
@@ -166,7 +166,11 @@ func readsBeforeCommit(t *testing.T, s *blob.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.Abort()
+	defer func() {
+		if err := w.Abort(); err != nil {
+			t.Error(err)
+		}
+	}()
 	if _, err := w.Write(content); err != nil {
 		t.Fatal(err)
 	}
