@@ -1,0 +1,78 @@
+//go:build postgres
+
+package failure_test
+
+import (
+	"net/http"
+	"testing"
+
+	"terrarium/internal/apptest"
+	"terrarium/internal/condatest"
+	"terrarium/internal/sqldbtest"
+)
+
+// TestDatabaseAway: while the database is away what was read before can be read,
+// marked as stale, and what would change something is 503; when it is back all
+// goes on.
+func TestDatabaseAway(t *testing.T) {
+	server, err := sqldbtest.StartPostgres(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	a := apptest.New(t, apptest.Setting("database", server.URL))
+	alice := a.User(t, "alice")
+	alice.Upload(t, "alice", condatest.Spec{}, "")
+	known := []string{
+		"/conda/alice/noarch/repodata.json", "/conda/alice/noarch/repodata.json.zst", "/conda/alice/noarch/repodata_shards.msgpack.zst",
+		"/conda/alice/noarch/current_repodata.json",
+	}
+	before := map[string]string{}
+	for _, path := range known {
+		before[path] = string(a.Want(t, http.StatusOK, "GET", path, apptest.Request{}).Body)
+	}
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range known {
+		got := a.Want(t, http.StatusOK, "GET", path, apptest.Request{})
+		if string(got.Body) != before[path] {
+			t.Errorf("%s gives other bytes while the database is away", path)
+		}
+		if got.Header.Get("X-Terrarium-Stale") == "" {
+			t.Errorf("%s does not say that it may be stale", path)
+		}
+	}
+	for method, paths := range map[string][]string{
+		"GET":  {"/readyz", "/api/package/alice/demo", "/alice/demo", "/conda/bob/noarch/repodata.json"},
+		"POST": {"/api/v1/upload/alice", "/login"},
+	} {
+		for _, path := range paths {
+			r := apptest.Request{}
+			if method == "POST" {
+				r = upload(t, alice, condatest.Spec{Name: "other"})
+			}
+			if path == "/login" {
+				r = apptest.Request{Type: "application/x-www-form-urlencoded", Body: []byte("username=alice&password=whatever")}
+			}
+			if got := a.Do(t, method, path, r); got.Status != http.StatusServiceUnavailable {
+				t.Errorf("%s; want 503", got)
+			} else if path != "/readyz" && got.Header.Get("Retry-After") == "" {
+				t.Errorf("%s: 503 without Retry-After", path)
+			}
+		}
+	}
+	a.Want(t, http.StatusOK, "GET", "/healthz", apptest.Request{})
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.Want(t, http.StatusOK, "GET", "/readyz", apptest.Request{})
+	a.Want(t, http.StatusCreated, "POST", "/api/v1/upload/alice", upload(t, alice, condatest.Spec{Name: "other"}))
+	if got := a.Want(t, http.StatusOK, "GET", known[0], apptest.Request{}); got.Header.Get("X-Terrarium-Stale") != "" || string(got.Body) == before[known[0]] {
+		t.Error("the index is still the old one")
+	}
+}
