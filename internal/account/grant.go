@@ -75,7 +75,8 @@ func (a *Accounts) Revoke(ctx context.Context, actor access.Actor, s Subject, o 
 // changeGrant runs f between the checks and the audit row; f gives the right that
 // the subject has afterwards.
 func (a *Accounts) changeGrant(ctx context.Context, actor access.Actor, s Subject, o access.Object,
-	f func(tx *sqldb.DB, subjectID string, had access.Verb) (access.Verb, error)) error {
+	f func(tx *sqldb.DB, subjectID string, had access.Verb) (access.Verb, error),
+) error {
 	return a.change(ctx, func(tx *sqldb.DB) error {
 		o, err := storedObject(ctx, tx, o)
 		if err != nil {

@@ -118,8 +118,11 @@ func (a *Accounts) UpdateProfile(ctx context.Context, actor access.Actor, name s
 		name, value string
 		limit       int
 	}{
-		{"full_name", p.FullName, 200}, {"company", p.Company, 200}, {"location", p.Location, 200},
-		{"url", p.URL, 500}, {"description", p.Description, 5000},
+		{"full_name", p.FullName, 200},
+		{"company", p.Company, 200},
+		{"location", p.Location, 200},
+		{"url", p.URL, 500},
+		{"description", p.Description, 5000},
 	} {
 		if n := len([]rune(field.value)); n > field.limit {
 			return errs.New(errs.Invalid, "This has %d characters; the limit is %d.", n, field.limit).On(field.name)

@@ -57,8 +57,10 @@ func (a *Accounts) CreateSession(ctx context.Context, u User, from access.Reques
 		if err := a.insertSession(ctx, tx, u.ID, cookie, now, expires, from); err != nil {
 			return err
 		}
-		return a.record(ctx, tx, actor, audit.Entry{Action: "session.create", OwnerID: u.ID, ObjectKind: "session",
-			ObjectID: sessionID(hashOf(cookie)), After: map[string]any{"expires": expires, "agent": clipAgent(from.Agent)}})
+		return a.record(ctx, tx, actor, audit.Entry{
+			Action: "session.create", OwnerID: u.ID, ObjectKind: "session",
+			ObjectID: sessionID(hashOf(cookie)), After: map[string]any{"expires": expires, "agent": clipAgent(from.Agent)},
+		})
 	})
 	if err != nil {
 		return "", time.Time{}, err

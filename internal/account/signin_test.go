@@ -28,8 +28,15 @@ func TestSignIn(t *testing.T) {
 		}
 		var sentences []string
 		for _, try := range [][2]string{
-			{"ana", "wrong password"}, {"nobody", password}, {"nobody@example.org", password}, {"robot", ""}, {"", ""},
-			{"ana", ""}, {"ana\x00", password}, {"\xff", password}, {"ana", strings.Repeat("x", 2000)},
+			{"ana", "wrong password"},
+			{"nobody", password},
+			{"nobody@example.org", password},
+			{"robot", ""},
+			{"", ""},
+			{"ana", ""},
+			{"ana\x00", password},
+			{"\xff", password},
+			{"ana", strings.Repeat("x", 2000)},
 		} {
 			_, err := w.SignIn(ctx, w.anonymous(), try[0], try[1])
 			wantKind(t, err, errs.Unauthenticated, "Username or password is wrong.")

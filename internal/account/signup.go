@@ -164,8 +164,10 @@ func (a *Accounts) Invite(ctx context.Context, actor access.Actor, email string)
 		return "", err
 	}
 	address = a.opts.URL + "/signup?invite=" + code
-	a.send(ctx, mail.Message{To: email, Subject: "An invitation to " + a.host(),
-		Text: fmt.Sprintf("You are invited to make an account on %s. Open this link within 7 days:\n\n%s\n", a.host(), address)})
+	a.send(ctx, mail.Message{
+		To: email, Subject: "An invitation to " + a.host(),
+		Text: fmt.Sprintf("You are invited to make an account on %s. Open this link within 7 days:\n\n%s\n", a.host(), address),
+	})
 	return address, nil
 }
 

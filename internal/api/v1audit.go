@@ -42,7 +42,8 @@ func (v *v1) trail() {
 			Paging
 			Owner  string `query:"owner" doc:"Without it, I; * is the whole instance, for operators."`
 			Action string `query:"action" doc:"Such as token.revoke, or token. for all deeds on tokens."`
-		}) (*list[v1Audit], error) {
+		},
+		) (*list[v1Audit], error) {
 			owner := orMe(in.Owner, actor)
 			if owner == "*" {
 				owner = ""

@@ -47,7 +47,8 @@ func (v *v1) channels() {
 		func(ctx context.Context, actor access.Actor, in *struct {
 			Paging
 			Owner string `query:"owner" required:"true"`
-		}) (*list[v1Channel], error) {
+		},
+		) (*list[v1Channel], error) {
 			all, err := reg.Channels(ctx, actor, in.Owner)
 			if err != nil {
 				return nil, err
@@ -67,7 +68,8 @@ func (v *v1) channels() {
 				Replace     string `json:"replace,omitempty" enum:"always,within 72h,never"`
 				Description string `json:"description,omitempty"`
 			}
-		}) (*made[v1Channel], error) {
+		},
+		) (*made[v1Channel], error) {
 			c, err := reg.CreateChannel(ctx, actor, in.Body.Owner, registry.NewChannel{
 				Name: in.Body.Name, Visibility: in.Body.Visibility, ReplaceRule: in.Body.Replace, Description: in.Body.Description,
 			})
@@ -93,7 +95,8 @@ func (v *v1) channels() {
 				Description *string `json:"description,omitempty"`
 				Locked      *bool   `json:"locked,omitempty"`
 			}
-		}) (*one[v1Channel], error) {
+		},
+		) (*one[v1Channel], error) {
 			_, err := reg.UpdateChannel(ctx, actor, in.Owner, in.Channel, registry.ChannelUpdate{
 				Visibility: in.Body.Visibility, ReplaceRule: in.Body.Replace, Description: in.Body.Description,
 			})

@@ -103,7 +103,8 @@ func (v *v1) files() {
 				Withdrawn bool   `json:"withdrawn"`
 				Why       string `json:"why,omitempty"`
 			}
-		}) (*one[v1File], error) {
+		},
+		) (*one[v1File], error) {
 			file, err := v.face.placedFile(ctx, actor, in.Placed)
 			if err != nil {
 				return nil, err
@@ -131,7 +132,8 @@ func (v *v1) files() {
 		func(ctx context.Context, actor access.Actor, in *struct {
 			Paging
 			Owner string `path:"owner"`
-		}) (*list[v1File], error) {
+		},
+		) (*list[v1File], error) {
 			all, err := reg.Trash(ctx, actor, in.Owner)
 			if err != nil {
 				return nil, err
@@ -142,7 +144,8 @@ func (v *v1) files() {
 		func(ctx context.Context, actor access.Actor, in *struct {
 			Owner string `path:"owner"`
 			ID    string `path:"id"`
-		}) (*one[v1File], error) {
+		},
+		) (*one[v1File], error) {
 			deleted, err := reg.Trash(ctx, actor, in.Owner)
 			if err != nil {
 				return nil, err

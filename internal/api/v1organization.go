@@ -55,7 +55,8 @@ func (v *v1) organizations() {
 				Name  string `json:"name"`
 				Email string `json:"email"`
 			}
-		}) (*made[v1Organization], error) {
+		},
+		) (*made[v1Organization], error) {
 			o, err := accounts.CreateOrganization(ctx, actor, in.Body.Name, in.Body.Email)
 			if err != nil {
 				return nil, err
@@ -65,7 +66,8 @@ func (v *v1) organizations() {
 	handle(v, operation{verdict{web.Anybody, false}, "get-organization", http.MethodGet, "/organizations/{name}", "Show an organisation", "organizations", 200, false},
 		func(ctx context.Context, _ access.Actor, in *struct {
 			Name string `path:"name"`
-		}) (*one[V1Owner], error) {
+		},
+		) (*one[V1Owner], error) {
 			o, err := accounts.Owner(ctx, in.Name)
 			if err != nil {
 				return nil, err
@@ -79,7 +81,8 @@ func (v *v1) organizations() {
 		func(ctx context.Context, actor access.Actor, in *struct {
 			Paging
 			Name string `path:"name"`
-		}) (*list[v1Member], error) {
+		},
+		) (*list[v1Member], error) {
 			all, err := accounts.Members(ctx, actor, in.Name)
 			if err != nil {
 				return nil, err
@@ -90,7 +93,8 @@ func (v *v1) organizations() {
 		func(ctx context.Context, actor access.Actor, in *struct {
 			Name string `path:"name"`
 			Body v1NewMember
-		}) (*made[v1NewMember], error) {
+		},
+		) (*made[v1NewMember], error) {
 			if err := accounts.AddMember(ctx, actor, in.Name, in.Body.Name, access.Role(in.Body.Role)); err != nil {
 				return nil, err
 			}
@@ -103,14 +107,16 @@ func (v *v1) organizations() {
 			Body struct {
 				Role string `json:"role" enum:"owner,administrator,member"`
 			}
-		}) (*nothing, error) {
+		},
+		) (*nothing, error) {
 			return &nothing{}, accounts.SetRole(ctx, actor, in.Name, in.User, access.Role(in.Body.Role))
 		})
 	handle(v, operation{verdict{web.Admin, false}, "remove-member", http.MethodDelete, "/organizations/{name}/members/{user}", "Take a member out of an organisation", "organizations", 204, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
 			Name string `path:"name"`
 			User string `path:"user"`
-		}) (*nothing, error) {
+		},
+		) (*nothing, error) {
 			return &nothing{}, accounts.RemoveMember(ctx, actor, in.Name, in.User)
 		})
 }

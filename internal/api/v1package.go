@@ -57,7 +57,8 @@ func (v *v1) packages() {
 			Type   string `query:"type"`
 			Subdir string `query:"subdir"`
 			Sort   string `query:"sort" enum:"name,downloads,modified" doc:"Without it: the best match first where words are given, else by name."`
-		}) (*list[v1Package], error) {
+		},
+		) (*list[v1Package], error) {
 			if in.Text != "" {
 				found, err := reg.Search(ctx, actor, registry.Query{
 					Text: in.Text, Owner: in.Owner, Type: in.Type, Platform: in.Subdir, Sort: in.Sort, After: in.After, Limit: in.Limit,
@@ -83,7 +84,8 @@ func (v *v1) packages() {
 				Summary    string `json:"summary,omitempty"`
 				Visibility string `json:"visibility,omitempty" enum:"public,private" default:"public"`
 			}
-		}) (*made[v1Package], error) {
+		},
+		) (*made[v1Package], error) {
 			attrs, err := json.Marshal(map[string]string{"summary": in.Body.Summary})
 			if err != nil {
 				return nil, err
@@ -113,7 +115,8 @@ func (v *v1) packages() {
 				Visibility *string `json:"visibility,omitempty" enum:"public,private"`
 				Summary    *string `json:"summary,omitempty"`
 			}
-		}) (*one[v1Package], error) {
+		},
+		) (*one[v1Package], error) {
 			if in.Body.Summary != nil {
 				attrs, err := json.Marshal(map[string]string{"summary": *in.Body.Summary})
 				if err != nil {
@@ -143,7 +146,8 @@ func (v *v1) packages() {
 			Paging
 			Named
 			Version string `query:"version"`
-		}) (*list[v1File], error) {
+		},
+		) (*list[v1File], error) {
 			all, err := reg.Files(ctx, actor, in.Owner, in.Name, in.Version)
 			if err != nil {
 				return nil, err

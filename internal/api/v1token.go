@@ -47,7 +47,8 @@ func (v *v1) tokens() {
 		func(ctx context.Context, actor access.Actor, in *struct {
 			Paging
 			Owner string `query:"owner" doc:"An organisation; without it, I."`
-		}) (*list[V1Token], error) {
+		},
+		) (*list[V1Token], error) {
 			all, err := accounts.Tokens(ctx, actor, orMe(in.Owner, actor))
 			if err != nil {
 				return nil, err
@@ -63,7 +64,8 @@ func (v *v1) tokens() {
 				Resources    []string `json:"resources,omitempty" doc:"OWNER or OWNER/PACKAGE; empty is everything."`
 				ExpiresIn    int64    `json:"expires_in,omitempty" doc:"Seconds; without it a year."`
 			}
-		}) (*made[v1NewToken], error) {
+		},
+		) (*made[v1NewToken], error) {
 			n := account.NewToken{Name: in.Body.Name, OrganizationName: in.Body.Organization, Scopes: in.Body.Scopes, Resources: in.Body.Resources}
 			if in.Body.ExpiresIn != 0 {
 				var err error
@@ -81,7 +83,8 @@ func (v *v1) tokens() {
 		func(ctx context.Context, actor access.Actor, in *struct {
 			ID    string `path:"id"`
 			Owner string `query:"owner"`
-		}) (*one[V1Token], error) {
+		},
+		) (*one[V1Token], error) {
 			all, err := accounts.Tokens(ctx, actor, orMe(in.Owner, actor))
 			if err != nil {
 				return nil, err
@@ -97,7 +100,8 @@ func (v *v1) tokens() {
 		func(ctx context.Context, actor access.Actor, in *struct {
 			ID    string `path:"id"`
 			Owner string `query:"owner"`
-		}) (*nothing, error) {
+		},
+		) (*nothing, error) {
 			return &nothing{}, accounts.RevokeToken(ctx, actor, orMe(in.Owner, actor), in.ID)
 		})
 }

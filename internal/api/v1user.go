@@ -67,7 +67,8 @@ func (v *v1) users() {
 				FullName string `json:"full_name,omitempty"`
 				Operator bool   `json:"operator,omitempty"`
 			}
-		}) (*made[v1User], error) {
+		},
+		) (*made[v1User], error) {
 			u, err := accounts.CreateUser(ctx, actor, account.NewUser{
 				Name: in.Body.Name, Email: in.Body.Email, Password: in.Body.Password, FullName: in.Body.FullName, Operator: in.Body.Operator,
 			})
@@ -87,7 +88,8 @@ func (v *v1) users() {
 	handle(v, operation{verdict{web.Anybody, false}, "get-user", http.MethodGet, "/users/{name}", "Show a user or an organisation", "users", 200, false},
 		func(ctx context.Context, _ access.Actor, in *struct {
 			Name string `path:"name"`
-		}) (*one[V1Owner], error) {
+		},
+		) (*one[V1Owner], error) {
 			o, err := accounts.Owner(ctx, in.Name)
 			if err != nil {
 				return nil, err
@@ -101,7 +103,8 @@ func (v *v1) users() {
 				Disabled *bool   `json:"disabled,omitempty"`
 				Password *string `json:"password,omitempty"`
 			}
-		}) (*one[v1User], error) {
+		},
+		) (*one[v1User], error) {
 			if in.Body.Password != nil {
 				if err := accounts.SetPassword(ctx, actor, in.Name, *in.Body.Password); err != nil {
 					return nil, err

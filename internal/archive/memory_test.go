@@ -52,8 +52,10 @@ func TestMemory(t *testing.T) {
 		"README.md": strings.Repeat("\xff", 1<<20), "licenses/a": strings.Repeat("a", 256<<10),
 	})
 	add("long paths.json", map[string]string{"a": string(noise), "paths.json": paths(60_000)})
-	add("old lists", map[string]string{"paths.json": "",
-		"files": strings.Repeat("a\n", 1<<20), "has_prefix": strings.Repeat("a\n", 1<<20), "no_link": strings.Repeat("a\n", 1<<20)})
+	add("old lists", map[string]string{
+		"paths.json": "",
+		"files":      strings.Repeat("a\n", 1<<20), "has_prefix": strings.Repeat("a\n", 1<<20), "no_link": strings.Repeat("a\n", 1<<20),
+	})
 	keys := func(n int) string {
 		var b strings.Builder
 		b.WriteString(`{"name":"demo","version":"1.0","build":"0","build_number":0`)

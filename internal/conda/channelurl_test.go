@@ -16,33 +16,51 @@ func TestParseChannelURL(t *testing.T) {
 		want conda.ChannelURL
 		base string
 	}{
-		{"https://conda.anaconda.org/conda-forge",
+		{
+			"https://conda.anaconda.org/conda-forge",
 			conda.ChannelURL{Scheme: "https", Host: "conda.anaconda.org", Path: "conda-forge"},
-			"https://conda.anaconda.org/conda-forge"},
-		{"https://conda.anaconda.org/conda-forge/linux-64/python-3.11.10-h1_0.conda",
+			"https://conda.anaconda.org/conda-forge",
+		},
+		{
+			"https://conda.anaconda.org/conda-forge/linux-64/python-3.11.10-h1_0.conda",
 			conda.ChannelURL{Scheme: "https", Host: "conda.anaconda.org", Path: "conda-forge", Subdir: "linux-64", File: "python-3.11.10-h1_0.conda"},
-			"https://conda.anaconda.org/conda-forge"},
-		{"HTTPS://me:pw@Host.Example:8443/conda/t/tk-123/owner/label/rc/1/noarch/repodata.json.zst",
+			"https://conda.anaconda.org/conda-forge",
+		},
+		{
+			"HTTPS://me:pw@Host.Example:8443/conda/t/tk-123/owner/label/rc/1/noarch/repodata.json.zst",
 			conda.ChannelURL{Scheme: "https", Auth: "me:pw", Host: "host.example:8443", Token: "tk-123", Path: "conda/owner", Label: "rc/1", Subdir: "noarch", File: "repodata.json.zst"},
-			"https://host.example:8443/conda/owner/label/rc/1"},
-		{"https://h/t/tk_1/repo/main/",
+			"https://host.example:8443/conda/owner/label/rc/1",
+		},
+		{
+			"https://h/t/tk_1/repo/main/",
 			conda.ChannelURL{Scheme: "https", Host: "h", Token: "tk_1", Path: "repo/main"},
-			"https://h/repo/main"},
-		{"https://h/conda/o/dev/linux-64/noarch/shards/ab.msgpack.zst",
+			"https://h/repo/main",
+		},
+		{
+			"https://h/conda/o/dev/linux-64/noarch/shards/ab.msgpack.zst",
 			conda.ChannelURL{Scheme: "https", Host: "h", Path: "conda/o/dev/linux-64", Subdir: "noarch", File: "shards/ab.msgpack.zst"},
-			"https://h/conda/o/dev/linux-64"},
-		{"https://h/conda/o/linux-fake/x-1%212.0%2Bl-0.conda",
+			"https://h/conda/o/dev/linux-64",
+		},
+		{
+			"https://h/conda/o/linux-fake/x-1%212.0%2Bl-0.conda",
 			conda.ChannelURL{Scheme: "https", Host: "h", Path: "conda/o", Subdir: "linux-fake", File: "x-1!2.0+l-0.conda"},
-			"https://h/conda/o"},
-		{"https://h/conda/conda-forge/channeldata.json",
+			"https://h/conda/o",
+		},
+		{
+			"https://h/conda/conda-forge/channeldata.json",
 			conda.ChannelURL{Scheme: "https", Host: "h", Path: "conda/conda-forge", File: "channeldata.json"},
-			"https://h/conda/conda-forge"},
-		{"https://h/label/main/noarch",
+			"https://h/conda/conda-forge",
+		},
+		{
+			"https://h/label/main/noarch",
 			conda.ChannelURL{Scheme: "https", Host: "h", Path: "label/main", Subdir: "noarch"},
-			"https://h/label/main"},
-		{"file:///srv/ch/noarch",
+			"https://h/label/main",
+		},
+		{
+			"file:///srv/ch/noarch",
 			conda.ChannelURL{Scheme: "file", Path: "srv/ch", Subdir: "noarch"},
-			"file:///srv/ch"},
+			"file:///srv/ch",
+		},
 		{"https://h", conda.ChannelURL{Scheme: "https", Host: "h"}, "https://h"},
 		{"https://h/t//x", conda.ChannelURL{Scheme: "https", Host: "h", Token: "x"}, "https://h"},
 	} {

@@ -82,8 +82,10 @@ func TestMatchSpecFields(t *testing.T) {
 	if name, ok := m.PackageName(); name != "numpy" || !ok {
 		t.Errorf("PackageName is %q, %t", name, ok)
 	}
-	got := []string{m.Name.String(), m.Version.String(), m.Build.String(), m.BuildNumber.String(), m.Channel.String(),
-		m.Subdir.String(), m.License.String(), m.MD5, m.FileName.String()}
+	got := []string{
+		m.Name.String(), m.Version.String(), m.Build.String(), m.BuildNumber.String(), m.Channel.String(),
+		m.Subdir.String(), m.License.String(), m.MD5, m.FileName.String(),
+	}
 	want := []string{"numpy", ">=1.7,<2", "py*", ">=3", "conda-forge", "linux-64", "mit", "AB", "a.conda"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)

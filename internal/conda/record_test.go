@@ -148,7 +148,8 @@ func TestParseRunExports(t *testing.T) {
 		`null`:      {},
 		`["a >=1"]`: {Weak: []string{"a >=1"}},
 		`{"strong":["a"],"noarch":["b"],"weak_constrains":["c"],"strong_constrains":["d"],"weak":null,"schema_version":2}`: {
-			Strong: []string{"a"}, Noarch: []string{"b"}, WeakConstrains: []string{"c"}, StrongConstrains: []string{"d"}},
+			Strong: []string{"a"}, Noarch: []string{"b"}, WeakConstrains: []string{"c"}, StrongConstrains: []string{"d"},
+		},
 	} {
 		got, err := conda.ParseRunExports([]byte(in))
 		if err != nil {

@@ -123,8 +123,15 @@ func TestDocumentCodings(t *testing.T) {
 		accept string
 		coded  bool
 	}{
-		{"", false}, {"identity", false}, {"gzip, deflate, br", false}, {"zstd", true}, {"gzip, zstd;q=0.5", true},
-		{"gzip;q=1.0, ZSTD; q=1", true}, {"zstd;q=0", false}, {"zstd; q=0.000, gzip", false}, {"zstandard", false},
+		{"", false},
+		{"identity", false},
+		{"gzip, deflate, br", false},
+		{"zstd", true},
+		{"gzip, zstd;q=0.5", true},
+		{"gzip;q=1.0, ZSTD; q=1", true},
+		{"zstd;q=0", false},
+		{"zstd; q=0.000, gzip", false},
+		{"zstandard", false},
 	} {
 		got := w.get(t, "", path, "Accept-Encoding", c.accept)
 		coded := got.Header.Get("Content-Encoding") == "zstd"

@@ -121,8 +121,10 @@ func hostileZip() []HostileCase {
 		invalid("no pkg", withParts(func(p []zipPart) []zipPart { return []zipPart{p[0], p[2]} })),
 		invalid("other format version", change(0, func(p *zipPart) { p.data = []byte(`{"conda_pkg_format_version": 3}`) })),
 		invalid("metadata.json is a list", change(0, func(p *zipPart) { p.data = []byte(`[2]`) })),
-		{Name: "large metadata.json", FileName: condaFN, Want: errs.TooLarge,
-			Bytes: change(0, func(p *zipPart) { p.data = []byte(metadata + strings.Repeat(" ", 10_000)) })},
+		{
+			Name: "large metadata.json", FileName: condaFN, Want: errs.TooLarge,
+			Bytes: change(0, func(p *zipPart) { p.data = []byte(metadata + strings.Repeat(" ", 10_000)) }),
+		},
 	}
 }
 
@@ -150,8 +152,10 @@ func hostileZstd() []HostileCase {
 	// A single segment that promises 32 MiB and holds nothing.
 	add(errs.Invalid, "promises 32 MiB", []byte{0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 2, 1, 0, 0})
 	pkg := frame(window256M, honestPkg(), 0)
-	cases = append(cases, HostileCase{Name: "payload with a window of 256 MiB", FileName: condaFN,
-		Bytes: zipFile("", parts(honest, pkg)...), Want: errs.TooLarge})
+	cases = append(cases, HostileCase{
+		Name: "payload with a window of 256 MiB", FileName: condaFN,
+		Bytes: zipFile("", parts(honest, pkg)...), Want: errs.TooLarge,
+	})
 	return cases
 }
 

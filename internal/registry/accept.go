@@ -122,8 +122,10 @@ func (r *Registry) fill(w *blob.Writer, body io.Reader, want expected) (accepted
 		return accepted{}, errs.New(errs.Invalid, "%s has the SHA-256 %s, but %s was announced. Nothing was stored; upload it again.",
 			want.FileName, d.SHA256Hex(), clip(want.SHA256)).Because("digest-differs")
 	}
-	return accepted{Type: want.Type, Package: want.Package, Version: want.Version, FileName: want.FileName,
-		Size: n, MD5: d.MD5Hex(), SHA256: d.SHA256Hex(), IndexedMS: r.now().UnixMilli(), Attrs: jsontext.Value("{}")}, nil
+	return accepted{
+		Type: want.Type, Package: want.Package, Version: want.Version, FileName: want.FileName,
+		Size: n, MD5: d.MD5Hex(), SHA256: d.SHA256Hex(), IndexedMS: r.now().UnixMilli(), Attrs: jsontext.Value("{}"),
+	}, nil
 }
 
 func (r *Registry) tooLarge(name string) error {

@@ -238,14 +238,18 @@ func (c *change) createChannel(ctx context.Context, ch Channel) (Channel, error)
 		return Channel{}, fmt.Errorf("insert channel %s/%s: %w", ch.OwnerName, ch.Name, err)
 	}
 	c.bumpAccess() // somebody may have been told that it does not exist
-	return ch, c.audit(ctx, audit.Entry{Action: "channel.create", OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
-		ObjectName: ch.OwnerName + "/" + ch.Name, After: channelFacts(ch)})
+	return ch, c.audit(ctx, audit.Entry{
+		Action: "channel.create", OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
+		ObjectName: ch.OwnerName + "/" + ch.Name, After: channelFacts(ch),
+	})
 }
 
 // channelFacts are what the audit log says about a channel.
 func channelFacts(c Channel) map[string]any {
-	return map[string]any{"kind": c.Kind, "visibility": c.Visibility, "locked": c.Locked, "replace_rule": c.ReplaceRule,
-		"description": c.Description, "frozen_at": c.FrozenAt}
+	return map[string]any{
+		"kind": c.Kind, "visibility": c.Visibility, "locked": c.Locked, "replace_rule": c.ReplaceRule,
+		"description": c.Description, "frozen_at": c.FrozenAt,
+	}
 }
 
 // UpdateChannel changes a channel; admin on it is needed.
@@ -314,8 +318,10 @@ func (r *Registry) alterChannel(ctx context.Context, actor access.Actor, owner, 
 			return fmt.Errorf("change channel %s/%s: %w", ch.OwnerName, ch.Name, err)
 		}
 		c.bumpAccess()
-		return c.audit(ctx, audit.Entry{Action: action, OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
-			ObjectName: ch.OwnerName + "/" + ch.Name, Before: before, After: channelFacts(ch)})
+		return c.audit(ctx, audit.Entry{
+			Action: action, OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
+			ObjectName: ch.OwnerName + "/" + ch.Name, Before: before, After: channelFacts(ch),
+		})
 	})
 	return ch, err
 }

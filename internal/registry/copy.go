@@ -76,9 +76,13 @@ func (r *Registry) Copy(ctx context.Context, actor access.Actor, q CopyRequest) 
 		if err != nil || len(copies) == 0 {
 			return err
 		}
-		return c.audit(ctx, audit.Entry{Action: "file.copy", OwnerID: to.ID, ObjectKind: "package", ObjectName: to.Name + "/" + packageName(q.Package),
-			After: map[string]any{"from": from.Name + "/" + packageName(q.Package) + "/" + q.Version, "from_label": q.FromLabel, "to_label": q.ToLabel,
-				"mode": q.Mode, "files": len(copies)}})
+		return c.audit(ctx, audit.Entry{
+			Action: "file.copy", OwnerID: to.ID, ObjectKind: "package", ObjectName: to.Name + "/" + packageName(q.Package),
+			After: map[string]any{
+				"from": from.Name + "/" + packageName(q.Package) + "/" + q.Version, "from_label": q.FromLabel, "to_label": q.ToLabel,
+				"mode": q.Mode, "files": len(copies),
+			},
+		})
 	})
 	if err != nil {
 		return nil, err

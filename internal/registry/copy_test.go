@@ -131,9 +131,11 @@ func TestSearch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := registry.Facets{Types: []registry.Facet{{Value: "conda", Count: 5}},
+		want := registry.Facets{
+			Types:     []registry.Facet{{Value: "conda", Count: 5}},
 			Platforms: []registry.Facet{{Value: "noarch", Count: 4}, {Value: "linux-64", Count: 1}}, Owners: []registry.Facet{{Value: "alice", Count: 5}},
-			Licenses: []registry.Facet{{Value: "MIT", Count: 1}}}
+			Licenses: []registry.Facet{{Value: "MIT", Count: 1}},
+		}
 		if d := cmp.Diff(want, result.Facets); d != "" {
 			t.Errorf("facets (-want +got):\n%s", d)
 		}

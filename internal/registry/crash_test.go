@@ -136,7 +136,8 @@ func (w *world) work(folder string) {
 	note("classic-1.0-0.conda", err)
 
 	_, err = w.Import(w.ctx, w.alice, "alice", "forge", registry.ImportSource{
-		Files: fstest.MapFS{"noarch/repodata.json": &fstest.MapFile{Data: manyRecords(30)}}, MetadataOnly: true, BaseURL: "https://channel.test"}, nil)
+		Files: fstest.MapFS{"noarch/repodata.json": &fstest.MapFile{Data: manyRecords(30)}}, MetadataOnly: true, BaseURL: "https://channel.test",
+	}, nil)
 	note("package00000-1.0-0.conda", err)
 
 	w.must(w.alice, "alice", condatest.Spec{Name: "trash"})

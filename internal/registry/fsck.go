@@ -40,26 +40,44 @@ func rowChecks() []check {
 	// Records of an import that is under way belong to a generation to come.
 	const current = " AND r.added <= c.generation"
 	return []check{
-		{"record-without-file", "A record names a file that has no row.",
-			recordName + " WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.id = r.file_id)" + current},
-		{"record-of-deleted-file", "The index lists a file that was deleted or withdrawn.",
-			recordName + " JOIN files f ON f.id = r.file_id WHERE r.removed IS NULL AND (f.deleted_at IS NOT NULL OR f.withdrawn_at IS NOT NULL)" + current},
-		{"record-without-label", "The index of a channel lists a file that is not in the channel.",
-			recordName + " WHERE r.removed IS NULL AND NOT EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = r.file_id AND fc.channel_id = r.channel_id)" + current},
-		{"record-differs", "A record is not that of its file.",
-			recordName + " JOIN files f ON f.id = r.file_id WHERE r.removed IS NULL AND (f.record_json IS NULL OR f.record_json <> r.json OR f.record_msgpack <> r.msgpack)" + current},
-		{"record-interval", "A record ends before it begins, or in a generation to come.",
-			recordName + " WHERE r.removed <= r.added OR r.removed > c.generation"},
-		{"generation-unlogged", "A generation changed a record and is not in the log.",
-			recordName + ` WHERE NOT EXISTS (SELECT 1 FROM generations g WHERE g.channel_id = r.channel_id AND g.number = r.added AND g.subdir = r.subdir)` + current},
-		{"file-not-listed", "A file is in a channel, and its index does not list it.",
+		{
+			"record-without-file", "A record names a file that has no row.",
+			recordName + " WHERE NOT EXISTS (SELECT 1 FROM files f WHERE f.id = r.file_id)" + current,
+		},
+		{
+			"record-of-deleted-file", "The index lists a file that was deleted or withdrawn.",
+			recordName + " JOIN files f ON f.id = r.file_id WHERE r.removed IS NULL AND (f.deleted_at IS NOT NULL OR f.withdrawn_at IS NOT NULL)" + current,
+		},
+		{
+			"record-without-label", "The index of a channel lists a file that is not in the channel.",
+			recordName + " WHERE r.removed IS NULL AND NOT EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = r.file_id AND fc.channel_id = r.channel_id)" + current,
+		},
+		{
+			"record-differs", "A record is not that of its file.",
+			recordName + " JOIN files f ON f.id = r.file_id WHERE r.removed IS NULL AND (f.record_json IS NULL OR f.record_json <> r.json OR f.record_msgpack <> r.msgpack)" + current,
+		},
+		{
+			"record-interval", "A record ends before it begins, or in a generation to come.",
+			recordName + " WHERE r.removed <= r.added OR r.removed > c.generation",
+		},
+		{
+			"generation-unlogged", "A generation changed a record and is not in the log.",
+			recordName + ` WHERE NOT EXISTS (SELECT 1 FROM generations g WHERE g.channel_id = r.channel_id AND g.number = r.added AND g.subdir = r.subdir)` + current,
+		},
+		{
+			"file-not-listed", "A file is in a channel, and its index does not list it.",
 			fileName + ` JOIN file_channels fc ON fc.file_id = f.id JOIN channels c ON c.id = fc.channel_id
 			WHERE f.deleted_at IS NULL AND f.withdrawn_at IS NULL AND f.record_json IS NOT NULL AND c.importing_until IS NULL
-			AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = fc.channel_id AND r.removed IS NULL)`},
-		{"file-without-release", "A file belongs to a package or release that was deleted.",
-			fileName + " JOIN releases r ON r.id = f.release_id WHERE f.deleted_at IS NULL AND (r.deleted_at IS NOT NULL OR p.deleted_at IS NOT NULL OR r.package_id <> f.package_id)"},
-		{"label-of-deleted-file", "A deleted file is still in a channel.",
-			fileName + " WHERE f.deleted_at IS NOT NULL AND EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id)"},
+			AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = fc.channel_id AND r.removed IS NULL)`,
+		},
+		{
+			"file-without-release", "A file belongs to a package or release that was deleted.",
+			fileName + " JOIN releases r ON r.id = f.release_id WHERE f.deleted_at IS NULL AND (r.deleted_at IS NOT NULL OR p.deleted_at IS NOT NULL OR r.package_id <> f.package_id)",
+		},
+		{
+			"label-of-deleted-file", "A deleted file is still in a channel.",
+			fileName + " WHERE f.deleted_at IS NOT NULL AND EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id)",
+		},
 	}
 }
 

@@ -188,8 +188,10 @@ func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string)
 			return fmt.Errorf("begin an import: %w", err)
 		}
 		i.owner, i.channel, i.generation, i.stamp = o, ch, ch.Generation+1, c.now
-		return c.audit(ctx, audit.Entry{Action: "channel.import", OwnerID: o.ID, ObjectKind: "channel", ObjectID: ch.ID,
-			ObjectName: o.Name + "/" + ch.Name, After: map[string]any{"source": i.src.Name, "subdir": subdir}})
+		return c.audit(ctx, audit.Entry{
+			Action: "channel.import", OwnerID: o.ID, ObjectKind: "channel", ObjectID: ch.ID,
+			ObjectName: o.Name + "/" + ch.Name, After: map[string]any{"source": i.src.Name, "subdir": subdir},
+		})
 	})
 }
 
@@ -204,8 +206,10 @@ func (i *importer) end(ctx context.Context, subdir string, count ImportCount) er
 		if n == 0 {
 			return errs.New(errs.Conflict, "The import was silent for more than %s and another change came first. Import again.", importing)
 		}
-		cc := &channelChange{generation: i.generation, actors: map[string]bool{i.actor.Name: true}, causes: map[string]bool{"import": true},
-			subdirs: map[string]*subdirChange{subdir: {names: i.names, added: int64(count.Added)}}}
+		cc := &channelChange{
+			generation: i.generation, actors: map[string]bool{i.actor.Name: true}, causes: map[string]bool{"import": true},
+			subdirs: map[string]*subdirChange{subdir: {names: i.names, added: int64(count.Added)}},
+		}
 		c.batch.channels[i.channel.ID] = cc
 		// Files that were there without this label have their records made
 		// now, in the same generation; they are few as a rule.
@@ -215,8 +219,12 @@ func (i *importer) end(ctx context.Context, subdir string, count ImportCount) er
 			}
 		}
 		cc.subdirs[subdir].added = int64(count.Added)
-		return c.audit(ctx, audit.Entry{Action: "channel.imported", OwnerID: i.owner.ID, ObjectKind: "channel", ObjectID: i.channel.ID,
-			ObjectName: i.owner.Name + "/" + i.channel.Name, After: map[string]any{"subdir": subdir, "generation": i.generation,
-				"added": count.Added, "kept": count.Kept, "left_out": count.LeftOut}})
+		return c.audit(ctx, audit.Entry{
+			Action: "channel.imported", OwnerID: i.owner.ID, ObjectKind: "channel", ObjectID: i.channel.ID,
+			ObjectName: i.owner.Name + "/" + i.channel.Name, After: map[string]any{
+				"subdir": subdir, "generation": i.generation,
+				"added": count.Added, "kept": count.Kept, "left_out": count.LeftOut,
+			},
+		})
 	})
 }

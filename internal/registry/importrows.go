@@ -16,13 +16,17 @@ import (
 var (
 	packageRow = []string{"id", "owner_id", "name", "private", "summary", "attrs", "types", "platforms", "search_text", "created_by", "created_at", "modified_at"}
 	releaseRow = []string{"id", "package_id", "version", "attrs", "created_by", "created_at"}
-	fileRow    = []string{"id", "owner_id", "package_id", "release_id", "type", "subdir", "name", "name_key", "basename", "version", "build",
+	fileRow    = []string{
+		"id", "owner_id", "package_id", "release_id", "type", "subdir", "name", "name_key", "basename", "version", "build",
 		"build_number", "size", "md5", "sha256", "stored", "source_url", "attrs", "record_json", "record_msgpack", "run_exports",
-		"uploaded_by", "uploaded_at", "license", "timestamp_ms", "indexed_ms", "indexed_source"}
+		"uploaded_by", "uploaded_at", "license", "timestamp_ms", "indexed_ms", "indexed_source",
+	}
 	infoRow    = []string{"file_id", "about", "readme", "readme_name", "paths", "members", "flags"}
 	channelRow = []string{"file_id", "channel_id", "added_at"}
-	recordRow  = []string{"channel_id", "subdir", "name", "file_name", "added", "file_id", "version", "build", "build_number",
-		"license", "timestamp_ms", "indexed_ms", "size", "json", "msgpack", "run_exports"}
+	recordRow  = []string{
+		"channel_id", "subdir", "name", "file_name", "added", "file_id", "version", "build", "build_number",
+		"license", "timestamp_ms", "indexed_ms", "size", "json", "msgpack", "run_exports",
+	}
 )
 
 // write puts a batch into rows, in one transaction.
@@ -40,8 +44,13 @@ func (i *importer) write(ctx context.Context, subdir string, batch []*entry) err
 			p.written = true
 			about := packageAttrs(accepted{Type: "conda", Package: name, License: rec.License, About: e.about()})
 			shown := Package{Name: name, Summary: attrText(about, "summary"), Attrs: about}
-			packages = append(packages, []any{p.id, i.owner.ID, name, false, shown.Summary, about, []string{"conda"}, []string{}, searchText(shown),
-				i.actor.Name, i.stamp, i.stamp})
+			packages = append(packages, []any{
+				p.id, i.owner.ID, name, false, shown.Summary, about,
+				[]string{"conda"},
+				[]string{},
+				searchText(shown),
+				i.actor.Name, i.stamp, i.stamp,
+			})
 		}
 		p.take(rec, subdir, i.channel.Name == mainLabel)
 		i.names[name] = true
@@ -60,15 +69,19 @@ func (i *importer) write(ctx context.Context, subdir string, batch []*entry) err
 		if i.src.MetadataOnly {
 			source = strings.TrimSuffix(i.src.BaseURL, "/") + "/" + subdir + "/" + e.fileName
 		}
-		files = append(files, []any{e.id, i.owner.ID, p.id, release, "conda", subdir, e.fileName, strings.ToLower(e.fileName), subdir + "/" + e.fileName,
+		files = append(files, []any{
+			e.id, i.owner.ID, p.id, release, "conda", subdir, e.fileName, strings.ToLower(e.fileName), subdir + "/" + e.fileName,
 			rec.Version, rec.Build, rec.BuildNumber, rec.Size, rec.MD5, rec.SHA256, !i.src.MetadataOnly, source, attrs,
-			e.encoded.JSON, e.encoded.Msgpack, e.encoded.RunExports, i.actor.Name, i.stamp, rec.License, rec.Timestamp, rec.IndexedTimestamp, e.source})
+			e.encoded.JSON, e.encoded.Msgpack, e.encoded.RunExports, i.actor.Name, i.stamp, rec.License, rec.Timestamp, rec.IndexedTimestamp, e.source,
+		})
 		if a := e.accepted; a.SHA256 != "" {
 			infos = append(infos, []any{e.id, a.About, a.README, a.READMEName, a.Paths, a.Members, a.Flags})
 		}
 		labels = append(labels, []any{e.id, i.channel.ID, i.stamp})
-		records = append(records, []any{i.channel.ID, subdir, name, e.fileName, i.generation, e.id, rec.Version, rec.Build, rec.BuildNumber,
-			rec.License, rec.Timestamp, rec.IndexedTimestamp, rec.Size, e.encoded.JSON, e.encoded.Msgpack, e.encoded.RunExports})
+		records = append(records, []any{
+			i.channel.ID, subdir, name, e.fileName, i.generation, e.id, rec.Version, rec.Build, rec.BuildNumber,
+			rec.License, rec.Timestamp, rec.IndexedTimestamp, rec.Size, e.encoded.JSON, e.encoded.Msgpack, e.encoded.RunExports,
+		})
 	}
 	err := i.r.db.Tx(ctx, func(tx *sqldb.DB) error {
 		n, err := tx.Exec(ctx, "UPDATE channels SET importing_until = $2 WHERE id = $1 AND generation = $3 AND importing_until IS NOT NULL",
@@ -84,8 +97,12 @@ func (i *importer) write(ctx context.Context, subdir string, batch []*entry) err
 			columns []string
 			rows    [][]any
 		}{
-			{"packages", packageRow, packages}, {"releases", releaseRow, releases}, {"files", fileRow, files},
-			{"file_info", infoRow, infos}, {"file_channels", channelRow, labels}, {"records", recordRow, records},
+			{"packages", packageRow, packages},
+			{"releases", releaseRow, releases},
+			{"files", fileRow, files},
+			{"file_info", infoRow, infos},
+			{"file_channels", channelRow, labels},
+			{"records", recordRow, records},
 		} {
 			if _, err := tx.CopyIn(ctx, t.table, t.columns, each(t.rows)); err != nil {
 				return err

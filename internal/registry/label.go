@@ -121,16 +121,20 @@ func (r *Registry) CopyLabel(ctx context.Context, actor access.Actor, owner, fro
 		if err := c.relabelled(ctx, ch, files); err != nil {
 			return err
 		}
-		return c.audit(ctx, audit.Entry{Action: "label.copy", OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
-			ObjectName: ch.OwnerName + "/" + ch.Name, After: map[string]any{"from": source.Name, "files": n}})
+		return c.audit(ctx, audit.Entry{
+			Action: "label.copy", OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
+			ObjectName: ch.OwnerName + "/" + ch.Name, After: map[string]any{"from": source.Name, "files": n},
+		})
 	})
 	return n, err
 }
 
 func (c *change) auditLabel(ctx context.Context, action string, ch Channel, s Selector, n int) error {
-	return c.audit(ctx, audit.Entry{Action: action, OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
+	return c.audit(ctx, audit.Entry{
+		Action: action, OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
 		ObjectName: ch.OwnerName + "/" + ch.Name,
-		After:      map[string]any{"package": s.Package, "version": s.Version, "basename": s.Basename, "files": n}})
+		After:      map[string]any{"package": s.Package, "version": s.Version, "basename": s.Basename, "files": n},
+	})
 }
 
 // selected gives the live files that a selector names, of those in a channel if

@@ -35,18 +35,24 @@ func (o owner) channelObject(name string) access.Object {
 }
 
 func (p Package) object() access.Object {
-	return access.Object{OwnerID: p.OwnerID, OwnerName: p.OwnerName, OwnerKind: p.OwnerKind,
-		PackageID: p.ID, PackageName: p.Name, Private: p.Private}
+	return access.Object{
+		OwnerID: p.OwnerID, OwnerName: p.OwnerName, OwnerKind: p.OwnerKind,
+		PackageID: p.ID, PackageName: p.Name, Private: p.Private,
+	}
 }
 
 func (f File) object() access.Object {
-	return access.Object{OwnerID: f.OwnerID, OwnerName: f.OwnerName, OwnerKind: f.OwnerKind,
-		PackageID: f.PackageID, PackageName: f.PackageName, Private: f.Private}
+	return access.Object{
+		OwnerID: f.OwnerID, OwnerName: f.OwnerName, OwnerKind: f.OwnerKind,
+		PackageID: f.PackageID, PackageName: f.PackageName, Private: f.Private,
+	}
 }
 
 func (c Channel) object() access.Object {
-	return access.Object{OwnerID: c.OwnerID, OwnerName: c.OwnerName, OwnerKind: c.OwnerKind,
-		ChannelID: c.ID, Channel: c.Name, Visibility: c.Visibility}
+	return access.Object{
+		OwnerID: c.OwnerID, OwnerName: c.OwnerName, OwnerKind: c.OwnerKind,
+		ChannelID: c.ID, Channel: c.Name, Visibility: c.Visibility,
+	}
 }
 
 // may gives the refusal of an actor, or nil.
@@ -159,10 +165,12 @@ func scanFile(rows *sqldb.Rows, f *File) error { return scanFileAnd(rows, f) }
 // file.
 func scanFileAnd(rows *sqldb.Rows, f *File, more ...any) error {
 	var indexed int64
-	err := rows.Scan(append([]any{&f.ID, &f.OwnerID, &f.OwnerName, &f.OwnerKind, &f.PackageID, &f.PackageName, &f.Private, &f.ReleaseID, &f.Type, &f.Subdir, &f.Name,
+	err := rows.Scan(append([]any{
+		&f.ID, &f.OwnerID, &f.OwnerName, &f.OwnerKind, &f.PackageID, &f.PackageName, &f.Private, &f.ReleaseID, &f.Type, &f.Subdir, &f.Name,
 		&f.Basename, &f.Version, &f.Build, &f.BuildNumber, &f.Size, &f.MD5, &f.SHA256, &f.Stored, &f.SourceURL, &f.License, &f.Attrs,
 		&f.Dependencies, &f.Description, &f.UploadedBy, &f.UploadedAt, &indexed, &f.IndexedSource, &f.Downloads,
-		&f.WithdrawnAt, &f.WithdrawnWhy, &f.DeletedAt, &f.DeletedBy}, more...)...)
+		&f.WithdrawnAt, &f.WithdrawnWhy, &f.DeletedAt, &f.DeletedBy,
+	}, more...)...)
 	f.IndexedAt = unixMilli(indexed)
 	return err
 }

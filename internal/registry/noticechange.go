@@ -125,8 +125,10 @@ func (r *Registry) CreateNotice(ctx context.Context, actor access.Actor, owner s
 		if err := may(actor, access.Admin, o.object()); err != nil {
 			return err
 		}
-		n = Notice{ID: id, OwnerID: o.ID, Message: nn.Message, Level: nn.Level, Status: NoticeDraft,
-			CreatedAt: c.now, UpdatedAt: c.now, ExpiresAt: nn.ExpiresAt}
+		n = Notice{
+			ID: id, OwnerID: o.ID, Message: nn.Message, Level: nn.Level, Status: NoticeDraft,
+			CreatedAt: c.now, UpdatedAt: c.now, ExpiresAt: nn.ExpiresAt,
+		}
 		if n.Level == "" {
 			n.Level = "info"
 		}
@@ -137,8 +139,10 @@ func (r *Registry) CreateNotice(ctx context.Context, actor access.Actor, owner s
 			n.ID, n.OwnerID, n.Message, n.Level, n.Status, n.CreatedAt, n.UpdatedAt, n.ExpiresAt); err != nil {
 			return fmt.Errorf("write a notice of %s: %w", o.Name, err)
 		}
-		return c.audit(ctx, audit.Entry{Action: "notice.create", OwnerID: o.ID, ObjectKind: "notice", ObjectID: n.ID,
-			ObjectName: o.Name + "/" + n.ID, After: noticeFacts(n)})
+		return c.audit(ctx, audit.Entry{
+			Action: "notice.create", OwnerID: o.ID, ObjectKind: "notice", ObjectID: n.ID,
+			ObjectName: o.Name + "/" + n.ID, After: noticeFacts(n),
+		})
 	})
 	return n, err
 }
@@ -177,8 +181,10 @@ func (r *Registry) UpdateNotice(ctx context.Context, actor access.Actor, owner, 
 			n.ID, n.Message, n.Level, n.Status, n.UpdatedAt, n.ExpiresAt); err != nil {
 			return fmt.Errorf("change notice %s: %w", n.ID, err)
 		}
-		return c.audit(ctx, audit.Entry{Action: "notice.update", OwnerID: o.ID, ObjectKind: "notice", ObjectID: n.ID,
-			ObjectName: o.Name + "/" + n.ID, Before: before, After: noticeFacts(n)})
+		return c.audit(ctx, audit.Entry{
+			Action: "notice.update", OwnerID: o.ID, ObjectKind: "notice", ObjectID: n.ID,
+			ObjectName: o.Name + "/" + n.ID, Before: before, After: noticeFacts(n),
+		})
 	})
 	return n, err
 }

@@ -129,9 +129,11 @@ func (c *change) createPackage(ctx context.Context, o owner, name string, privat
 	if err != nil {
 		return Package{}, err
 	}
-	p := Package{ID: access.NewID(c.now), OwnerID: o.ID, OwnerName: o.Name, OwnerKind: o.Kind, Name: name, Private: private,
+	p := Package{
+		ID: access.NewID(c.now), OwnerID: o.ID, OwnerName: o.Name, OwnerKind: o.Kind, Name: name, Private: private,
 		Summary: attrText(attrs, "summary"), Attrs: attrs, Types: types, License: licenseOf(attrs), Platforms: []string{},
-		CreatedBy: c.actor.Name, CreatedAt: c.now, ModifiedAt: c.now}
+		CreatedBy: c.actor.Name, CreatedAt: c.now, ModifiedAt: c.now,
+	}
 	_, err = c.exec(ctx, `INSERT INTO packages (id, owner_id, name, private, summary, attrs, types, license, platforms, search_text, created_by, created_at, modified_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)`,
 		p.ID, p.OwnerID, p.Name, p.Private, p.Summary, p.Attrs, p.Types, p.License, p.Platforms, searchText(p), p.CreatedBy, p.CreatedAt)
@@ -141,8 +143,10 @@ func (c *change) createPackage(ctx context.Context, o owner, name string, privat
 	if private {
 		c.bumpAccess()
 	}
-	return p, c.audit(ctx, audit.Entry{Action: "package.create", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
-		After: map[string]any{"private": p.Private, "summary": p.Summary}})
+	return p, c.audit(ctx, audit.Entry{
+		Action: "package.create", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
+		After: map[string]any{"private": p.Private, "summary": p.Summary},
+	})
 }
 
 // declaredTypes reads package_types, which stand for a package as long as it has
@@ -209,8 +213,10 @@ func (r *Registry) UpdatePackage(ctx context.Context, actor access.Actor, owner,
 		if err := c.refreshPackage(ctx, p.ID); err != nil {
 			return err
 		}
-		return c.audit(ctx, audit.Entry{Action: "package.update", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
-			Before: map[string]any{"summary": before.Summary}, After: map[string]any{"summary": p.Summary}})
+		return c.audit(ctx, audit.Entry{
+			Action: "package.update", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
+			Before: map[string]any{"summary": before.Summary}, After: map[string]any{"summary": p.Summary},
+		})
 	})
 	if err != nil {
 		return Package{}, err
@@ -236,8 +242,10 @@ func (r *Registry) SetPrivate(ctx context.Context, actor access.Actor, owner, na
 			return fmt.Errorf("change package %s: %w", p.FullName(), err)
 		}
 		c.bumpAccess()
-		return c.audit(ctx, audit.Entry{Action: "package.privacy", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
-			Before: map[string]any{"private": was}, After: map[string]any{"private": private}})
+		return c.audit(ctx, audit.Entry{
+			Action: "package.privacy", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
+			Before: map[string]any{"private": was}, After: map[string]any{"private": private},
+		})
 	})
 	return p, err
 }
@@ -266,8 +274,10 @@ func (r *Registry) DeletePackage(ctx context.Context, actor access.Actor, owner,
 		if p.Private {
 			c.bumpAccess()
 		}
-		return c.audit(ctx, audit.Entry{Action: "package.delete", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
-			Before: map[string]any{"files": len(files)}})
+		return c.audit(ctx, audit.Entry{
+			Action: "package.delete", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
+			Before: map[string]any{"files": len(files)},
+		})
 	})
 }
 

@@ -122,8 +122,10 @@ func (c *change) place(ctx context.Context, a accepted, p placing) (placed, erro
 			return placed{}, fmt.Errorf("enqueue the check of %s: %w", f.FullName(), err)
 		}
 	}
-	err = c.audit(ctx, audit.Entry{Action: "file.upload", OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(),
-		After: fileFacts(f)})
+	err = c.audit(ctx, audit.Entry{
+		Action: "file.upload", OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(),
+		After: fileFacts(f),
+	})
 	return placed{file: f, created: true}, err
 }
 
@@ -150,8 +152,10 @@ func (c *change) placeAgain(ctx context.Context, f File, channels []Channel) (pl
 	}
 	if len(f.Labels) > len(labels) {
 		slices.Sort(f.Labels)
-		err = c.audit(ctx, audit.Entry{Action: "file.label", OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(),
-			Before: map[string]any{"labels": labels}, After: map[string]any{"labels": f.Labels}})
+		err = c.audit(ctx, audit.Entry{
+			Action: "file.label", OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(),
+			Before: map[string]any{"labels": labels}, After: map[string]any{"labels": f.Labels},
+		})
 	}
 	return placed{file: f}, err
 }
@@ -248,11 +252,13 @@ func (c *change) insertFile(ctx context.Context, p Package, rel Release, a accep
 	if err != nil {
 		return File{}, err
 	}
-	f := File{ID: access.NewID(c.now), OwnerID: p.OwnerID, OwnerName: p.OwnerName, OwnerKind: p.OwnerKind, PackageID: p.ID, PackageName: p.Name,
+	f := File{
+		ID: access.NewID(c.now), OwnerID: p.OwnerID, OwnerName: p.OwnerName, OwnerKind: p.OwnerKind, PackageID: p.ID, PackageName: p.Name,
 		Private: p.Private, ReleaseID: rel.ID, Type: a.Type, Subdir: a.Subdir, Name: a.FileName, Basename: a.basename(), Version: a.Version,
 		Build: a.Build, BuildNumber: a.BuildNumber, Size: a.Size, MD5: a.MD5, SHA256: a.SHA256, Stored: true, License: a.License, Attrs: attrs,
 		Dependencies: how.dependencies, Description: how.description, UploadedBy: c.actor.Name, UploadedAt: c.now,
-		IndexedAt: unixMilli(a.IndexedMS), IndexedSource: "seen", Labels: []string{}}
+		IndexedAt: unixMilli(a.IndexedMS), IndexedSource: "seen", Labels: []string{},
+	}
 	_, err = c.exec(ctx, `INSERT INTO files (id, owner_id, package_id, release_id, type, subdir, name, name_key, basename, version, build,
 		build_number, size, md5, sha256, stored, attrs, dependencies, description, record_json, record_msgpack, run_exports,
 		uploaded_by, uploaded_at, license, timestamp_ms, indexed_ms, indexed_source)

@@ -122,15 +122,19 @@ func (c *change) createRelease(ctx context.Context, p Package, version string, n
 	if len(n.Attrs) == 0 {
 		n.Attrs = jsontext.Value("{}")
 	}
-	rel := Release{ID: access.NewID(c.now), PackageID: p.ID, OwnerName: p.OwnerName, PackageName: p.Name, Version: version,
-		Attrs: n.Attrs, Description: n.Description, CreatedBy: c.actor.Name, CreatedAt: c.now}
+	rel := Release{
+		ID: access.NewID(c.now), PackageID: p.ID, OwnerName: p.OwnerName, PackageName: p.Name, Version: version,
+		Attrs: n.Attrs, Description: n.Description, CreatedBy: c.actor.Name, CreatedAt: c.now,
+	}
 	_, err := c.exec(ctx, "INSERT INTO releases (id, package_id, version, attrs, description, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
 		rel.ID, rel.PackageID, rel.Version, rel.Attrs, rel.Description, rel.CreatedBy, rel.CreatedAt)
 	if err != nil {
 		return Release{}, fmt.Errorf("insert release %s %s: %w", p.FullName(), version, err)
 	}
-	return rel, c.audit(ctx, audit.Entry{Action: "release.create", OwnerID: p.OwnerID, ObjectKind: "release", ObjectID: rel.ID,
-		ObjectName: p.FullName() + "/" + version})
+	return rel, c.audit(ctx, audit.Entry{
+		Action: "release.create", OwnerID: p.OwnerID, ObjectKind: "release", ObjectID: rel.ID,
+		ObjectName: p.FullName() + "/" + version,
+	})
 }
 
 // UpdateRelease changes what is said about a release; write is needed.
@@ -159,8 +163,10 @@ func (r *Registry) UpdateRelease(ctx context.Context, actor access.Actor, owner,
 		if _, err := c.exec(ctx, "UPDATE releases SET attrs = $2, description = $3 WHERE id = $1", rel.ID, rel.Attrs, rel.Description); err != nil {
 			return fmt.Errorf("change release %s %s: %w", p.FullName(), version, err)
 		}
-		return c.audit(ctx, audit.Entry{Action: "release.update", OwnerID: p.OwnerID, ObjectKind: "release", ObjectID: rel.ID,
-			ObjectName: p.FullName() + "/" + version, Before: map[string]any{"description": clip(before)}, After: map[string]any{"description": clip(rel.Description)}})
+		return c.audit(ctx, audit.Entry{
+			Action: "release.update", OwnerID: p.OwnerID, ObjectKind: "release", ObjectID: rel.ID,
+			ObjectName: p.FullName() + "/" + version, Before: map[string]any{"description": clip(before)}, After: map[string]any{"description": clip(rel.Description)},
+		})
 	})
 	return rel, err
 }
@@ -190,7 +196,9 @@ func (r *Registry) DeleteRelease(ctx context.Context, actor access.Actor, owner,
 		if err := c.refreshPackage(ctx, p.ID); err != nil {
 			return err
 		}
-		return c.audit(ctx, audit.Entry{Action: "release.delete", OwnerID: p.OwnerID, ObjectKind: "release", ObjectID: rel.ID,
-			ObjectName: p.FullName() + "/" + version, Before: map[string]any{"files": len(files)}})
+		return c.audit(ctx, audit.Entry{
+			Action: "release.delete", OwnerID: p.OwnerID, ObjectKind: "release", ObjectID: rel.ID,
+			ObjectName: p.FullName() + "/" + version, Before: map[string]any{"files": len(files)},
+		})
 	})
 }

@@ -83,8 +83,10 @@ func (r *Registry) Stage(ctx context.Context, actor access.Actor, s StageRequest
 		if err != nil {
 			return fmt.Errorf("stage %s: %w", s.Basename, err)
 		}
-		return c.audit(ctx, audit.Entry{Action: "file.stage", OwnerID: pkg.OwnerID, ObjectKind: "upload", ObjectID: staged.ID,
-			ObjectName: pkg.FullName() + "/" + s.Version + "/" + s.Basename})
+		return c.audit(ctx, audit.Entry{
+			Action: "file.stage", OwnerID: pkg.OwnerID, ObjectKind: "upload", ObjectID: staged.ID,
+			ObjectName: pkg.FullName() + "/" + s.Version + "/" + s.Basename,
+		})
 	})
 	if err != nil {
 		return Staged{}, err
@@ -290,8 +292,10 @@ func (r *Registry) refuseUpload(ctx context.Context, actor access.Actor, u uploa
 		if _, err := c.exec(ctx, "DELETE FROM uploads WHERE id = $1", u.id); err != nil {
 			return fmt.Errorf("forget a refused upload: %w", err)
 		}
-		return c.audit(ctx, audit.Entry{Action: "file.refuse", OwnerID: u.ownerID, ObjectKind: "upload", ObjectID: u.id,
-			ObjectName: u.ownerName + "/" + u.packageName + "/" + u.version + "/" + u.basename, After: map[string]any{"reason": why.Reason}})
+		return c.audit(ctx, audit.Entry{
+			Action: "file.refuse", OwnerID: u.ownerID, ObjectKind: "upload", ObjectID: u.id,
+			ObjectName: u.ownerName + "/" + u.packageName + "/" + u.version + "/" + u.basename, After: map[string]any{"reason": why.Reason},
+		})
 	})
 	if err != nil {
 		return err

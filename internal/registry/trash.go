@@ -281,8 +281,10 @@ func (r *Registry) setWithdrawn(ctx context.Context, actor access.Actor, owner, 
 				return err
 			}
 		}
-		return c.audit(ctx, audit.Entry{Action: action, OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(),
-			Before: before, After: map[string]any{"withdrawn_why": why}})
+		return c.audit(ctx, audit.Entry{
+			Action: action, OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(),
+			Before: before, After: map[string]any{"withdrawn_why": why},
+		})
 	})
 	if err != nil {
 		return File{}, err

@@ -37,8 +37,10 @@ func (r *Registry) Upload(ctx context.Context, actor access.Actor, u UploadReque
 	if u.Type, err = packageType(cmp.Or(u.Type, "conda")); err != nil {
 		return File{}, false, err
 	}
-	want := expected{Type: u.Type, FileName: u.FileName, Subdir: u.Subdir, Package: u.Package, Version: u.Version,
-		Size: u.Size, MD5: u.MD5, SHA256: u.SHA256}
+	want := expected{
+		Type: u.Type, FileName: u.FileName, Subdir: u.Subdir, Package: u.Package, Version: u.Version,
+		Size: u.Size, MD5: u.MD5, SHA256: u.SHA256,
+	}
 	if u.Type == "conda" {
 		name, err := conda.ParseFileName(u.FileName)
 		if err != nil {

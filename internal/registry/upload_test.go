@@ -185,8 +185,10 @@ func unverified(a access.Actor) access.Actor {
 func (w *world) rows() map[string]int {
 	w.t.Helper()
 	counts := map[string]int{}
-	for _, table := range []string{"packages", "releases", "files", "file_info", "file_channels", "records", "generations",
-		"generation_names", "channels", "uploads", "audit"} {
+	for _, table := range []string{
+		"packages", "releases", "files", "file_info", "file_channels", "records", "generations",
+		"generation_names", "channels", "uploads", "audit",
+	} {
 		counts[table] = w.count("SELECT count(*) FROM " + table)
 	}
 	return counts
@@ -361,8 +363,10 @@ func TestPublisherFails(t *testing.T) {
 // classic uploads a package the way anaconda-client does.
 func (w *world) classic(actor access.Actor, owner string, spec condatest.Spec, content []byte, change ...func(*registry.StageRequest)) (registry.File, error) {
 	w.t.Helper()
-	s := registry.StageRequest{Owner: owner, Package: spec.Name, Version: spec.Version, Basename: "noarch/" + spec.FileName(), Type: "conda",
-		Attrs: jsontext.Value(`{"build":"0","made_by":"test"}`), Description: "said by the client"}
+	s := registry.StageRequest{
+		Owner: owner, Package: spec.Name, Version: spec.Version, Basename: "noarch/" + spec.FileName(), Type: "conda",
+		Attrs: jsontext.Value(`{"build":"0","made_by":"test"}`), Description: "said by the client",
+	}
 	for _, f := range change {
 		f(&s)
 	}

@@ -222,8 +222,10 @@ func TestPatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := func(name string) conda.Record {
-		return conda.Record{Name: name, Version: "1", Build: "0", License: "MIT", SHA256: sha256Hex,
-			RunExports: &conda.RunExports{Weak: []string{"w"}, Strong: []string{"s"}}}
+		return conda.Record{
+			Name: name, Version: "1", Build: "0", License: "MIT", SHA256: sha256Hex,
+			RunExports: &conda.RunExports{Weak: []string{"w"}, Strong: []string{"s"}},
+		}
 	}
 	patchedA := base("a")
 	patchedA.Depends, patchedA.Constrains, patchedA.License = []string{"b"}, []string{"c"}, ""
@@ -263,8 +265,10 @@ func TestPatch(t *testing.T) {
 			t.Errorf("Removes(%s) = %v", name, got)
 		}
 	}
-	wantFiles := []string{"a-1-0.conda", "a-1-0.tar.bz2", "bad-1-0.conda", "c-1-0.conda", "gone-1-0.conda", "gone-1-0.tar.bz2", "odd-1-0.conda",
-		"r-1-0.conda", "r-1-0.tar.bz2", "same-1-0.conda", "same-1-0.tar.bz2"}
+	wantFiles := []string{
+		"a-1-0.conda", "a-1-0.tar.bz2", "bad-1-0.conda", "c-1-0.conda", "gone-1-0.conda", "gone-1-0.tar.bz2", "odd-1-0.conda",
+		"r-1-0.conda", "r-1-0.tar.bz2", "same-1-0.conda", "same-1-0.tar.bz2",
+	}
 	if diff := cmp.Diff(wantFiles, p.Files()); diff != "" {
 		t.Error(diff)
 	}
@@ -296,9 +300,11 @@ func TestReadRecords(t *testing.T) {
 	}{
 		{name: "empty file", text: ``},
 		{name: "empty object", text: ` {} `},
-		{name: "all keys", text: `{"_url":"x","info":{"subdir":"noarch","base_url":"../b","x":[{}]},"packages":{"a-1-0.tar.bz2":` + rec + `},"v3":{"conda":{"x":{}}},` +
-			`"signatures":{"a":{"b":[1,2,"]"]}},"packages.conda":{"a-1-0.conda":` + rec + `},"removed":["z"],"repodata_version":2}`,
-			want: result{repodata.Info{Subdir: "noarch", BaseURL: "../b", Version: 2, Removed: []string{"z"}}, []string{"a-1-0.tar.bz2", "a-1-0.conda"}}},
+		{
+			name: "all keys", text: `{"_url":"x","info":{"subdir":"noarch","base_url":"../b","x":[{}]},"packages":{"a-1-0.tar.bz2":` + rec + `},"v3":{"conda":{"x":{}}},` +
+				`"signatures":{"a":{"b":[1,2,"]"]}},"packages.conda":{"a-1-0.conda":` + rec + `},"removed":["z"],"repodata_version":2}`,
+			want: result{repodata.Info{Subdir: "noarch", BaseURL: "../b", Version: 2, Removed: []string{"z"}}, []string{"a-1-0.tar.bz2", "a-1-0.conda"}},
+		},
 		{name: "nulls", text: `{"info":{"subdir":null},"packages":null,"removed":null}`},
 		{name: "version 3", text: `{"repodata_version":3}`, kind: errs.Invalid},
 		{name: "version text", text: `{"repodata_version":"1"}`, kind: errs.Invalid},

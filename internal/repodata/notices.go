@@ -63,8 +63,10 @@ func DecodeNotices(data []byte) ([]Notice, error) {
 		default:
 			n.Level = "info"
 		}
-		out = append(out, Notice{ID: n.ID, Message: n.Message, Level: n.Level,
-			CreatedAt: parseTime(n.CreatedAt), ExpiresAt: parseTime(cmp.Or(n.ExpiresAt, n.ExpiredAt))})
+		out = append(out, Notice{
+			ID: n.ID, Message: n.Message, Level: n.Level,
+			CreatedAt: parseTime(n.CreatedAt), ExpiresAt: parseTime(cmp.Or(n.ExpiresAt, n.ExpiredAt)),
+		})
 	}
 	return out, nil
 }

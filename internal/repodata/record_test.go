@@ -223,8 +223,10 @@ func realRecords(t testing.TB) map[string]jsontext.Value {
 
 // builderKeys describe the machine that built; conda-index drops them too, and
 // what only the server that wrote them can mean.
-var builderKeys = []string{"arch", "platform", "has_prefix", "mtime", "ucs", "requires_features", "binstar",
-	"target-triplet", "machine", "operatingsystem", "fn", "url", "channel", "schannel"}
+var builderKeys = []string{
+	"arch", "platform", "has_prefix", "mtime", "ucs", "requires_features", "binstar",
+	"target-triplet", "machine", "operatingsystem", "fn", "url", "channel", "schannel",
+}
 
 // TestRealRecords takes every real record through every form: what a client
 // reads must be what the upstream said.

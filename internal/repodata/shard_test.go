@@ -237,8 +237,12 @@ func TestGolden(t *testing.T) {
 		name string
 		data []byte
 	}{
-		{"record.json", full.JSON}, {"record.msgpack", full.Msgpack}, {"run_exports", full.RunExports},
-		{"shard", shard}, {"index", index}, {"repodata.json.zst", doc.Bytes()},
+		{"record.json", full.JSON},
+		{"record.msgpack", full.Msgpack},
+		{"run_exports", full.RunExports},
+		{"shard", shard},
+		{"index", index},
+		{"repodata.json.zst", doc.Bytes()},
 	} {
 		sum := sha256.Sum256(form.data)
 		got.WriteString(form.name + " " + hex.EncodeToString(sum[:]) + "\n")

@@ -239,10 +239,14 @@ func TestNewRepodata(t *testing.T) {
 		want          string
 	}{
 		{name: "empty", want: `{"info":{"subdir":"noarch"},"repodata_version":1,"packages":{},"packages.conda":{},"removed":[]}`},
-		{name: "both", tarBz2: []repodata.Piece{piece(`"a.tar.bz2":{}`)}, conda: []repodata.Piece{piece(`"a.conda":{}`), piece(`"b.conda":{}`)}, removed: []string{"z", "c", "z"},
-			want: `{"info":{"subdir":"noarch"},"repodata_version":1,"packages":{"a.tar.bz2":{}},"packages.conda":{` + joint + `"a.conda":{},` + joint + `"b.conda":{}},"removed":["c","z"]}`},
-		{name: "conda only", conda: []repodata.Piece{piece(`"a.conda":{}`)},
-			want: `{"info":{"subdir":"noarch"},"repodata_version":1,"packages":{},"packages.conda":{"a.conda":{}},"removed":[]}`},
+		{
+			name: "both", tarBz2: []repodata.Piece{piece(`"a.tar.bz2":{}`)}, conda: []repodata.Piece{piece(`"a.conda":{}`), piece(`"b.conda":{}`)}, removed: []string{"z", "c", "z"},
+			want: `{"info":{"subdir":"noarch"},"repodata_version":1,"packages":{"a.tar.bz2":{}},"packages.conda":{` + joint + `"a.conda":{},` + joint + `"b.conda":{}},"removed":["c","z"]}`,
+		},
+		{
+			name: "conda only", conda: []repodata.Piece{piece(`"a.conda":{}`)},
+			want: `{"info":{"subdir":"noarch"},"repodata_version":1,"packages":{},"packages.conda":{"a.conda":{}},"removed":[]}`,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -9,14 +9,34 @@ import (
 
 func TestNumbers(t *testing.T) {
 	tests := []struct{ got, want string }{
-		{shared.Count(0), "0"}, {shared.Count(999), "999"}, {shared.Count(1000), "1,000"}, {shared.Count(-1234567), "-1,234,567"},
-		{shared.Short(9999), "9,999"}, {shared.Short(184211), "184k"}, {shared.Short(999_499), "999k"}, {shared.Short(999_500), "1M"}, {shared.Short(1_240_000), "1.2M"},
-		{shared.Of(1, "file"), "1 file"}, {shared.Of(0, "file"), "0 files"}, {shared.Of(1200, "person", "people"), "1,200 people"},
-		{shared.Size(1), "1 byte"}, {shared.Size(999), "999 bytes"}, {shared.Size(1000), "1.0 kB"}, {shared.Size(7_900_000), "7.9 MB"}, {shared.Size(145_000_000), "145 MB"},
-		{shared.Size(999_499_999), "999 MB"}, {shared.Size(999_999_999), "1.0 GB"}, {shared.Size(5_000_000_000_000_000_000), "5000 PB"},
-		{shared.Joined(nil), ""}, {shared.Joined([]string{"a"}), "a"}, {shared.Joined([]string{"a", "b", "c"}), "a, b and c"},
-		{shared.Took(14 * time.Millisecond), "14 ms"}, {shared.Took(0), "1 ms"},
-		{shared.Initial("ana"), "a"}, {shared.Initial("österreich"), "ö"}, {shared.Initial(""), "?"},
+		{shared.Count(0), "0"},
+		{shared.Count(999), "999"},
+		{shared.Count(1000), "1,000"},
+		{shared.Count(-1234567), "-1,234,567"},
+		{shared.Short(9999), "9,999"},
+		{shared.Short(184211), "184k"},
+		{shared.Short(999_499), "999k"},
+		{shared.Short(999_500), "1M"},
+		{shared.Short(1_240_000), "1.2M"},
+		{shared.Of(1, "file"), "1 file"},
+		{shared.Of(0, "file"), "0 files"},
+		{shared.Of(1200, "person", "people"), "1,200 people"},
+		{shared.Size(1), "1 byte"},
+		{shared.Size(999), "999 bytes"},
+		{shared.Size(1000), "1.0 kB"},
+		{shared.Size(7_900_000), "7.9 MB"},
+		{shared.Size(145_000_000), "145 MB"},
+		{shared.Size(999_499_999), "999 MB"},
+		{shared.Size(999_999_999), "1.0 GB"},
+		{shared.Size(5_000_000_000_000_000_000), "5000 PB"},
+		{shared.Joined(nil), ""},
+		{shared.Joined([]string{"a"}), "a"},
+		{shared.Joined([]string{"a", "b", "c"}), "a, b and c"},
+		{shared.Took(14 * time.Millisecond), "14 ms"},
+		{shared.Took(0), "1 ms"},
+		{shared.Initial("ana"), "a"},
+		{shared.Initial("österreich"), "ö"},
+		{shared.Initial(""), "?"},
 	}
 	for _, test := range tests {
 		if test.got != test.want {
@@ -31,9 +51,17 @@ func TestTimes(t *testing.T) {
 		before time.Duration
 		want   string
 	}{
-		{0, "just now"}, {90 * time.Second, "1 minute ago"}, {5 * time.Hour, "5 hours ago"}, {30 * time.Hour, "yesterday"},
-		{72 * time.Hour, "3 days ago"}, {20 * 24 * time.Hour, "2 weeks ago"}, {70 * 24 * time.Hour, "2 months ago"}, {800 * 24 * time.Hour, "2 years ago"},
-		{-30 * time.Minute, "in 30 minutes"}, {-5 * time.Hour, "in 5 hours"}, {-6 * 24 * time.Hour, "in 6 days"},
+		{0, "just now"},
+		{90 * time.Second, "1 minute ago"},
+		{5 * time.Hour, "5 hours ago"},
+		{30 * time.Hour, "yesterday"},
+		{72 * time.Hour, "3 days ago"},
+		{20 * 24 * time.Hour, "2 weeks ago"},
+		{70 * 24 * time.Hour, "2 months ago"},
+		{800 * 24 * time.Hour, "2 years ago"},
+		{-30 * time.Minute, "in 30 minutes"},
+		{-5 * time.Hour, "in 5 hours"},
+		{-6 * 24 * time.Hour, "in 6 days"},
 	}
 	for _, test := range tests {
 		if got := shared.Ago(now, now.Add(-test.before)); got != test.want {
@@ -50,8 +78,19 @@ func TestTimes(t *testing.T) {
 
 func TestWeb(t *testing.T) {
 	tests := []struct{ in, want string }{
-		{"https://e.example/a", "https://e.example/a"}, {" http://e.example ", "http://e.example"}, {"mailto:a@e.example", "mailto:a@e.example"}, {"/acme", "/acme"},
-		{"javascript:alert(1)", ""}, {"JAVASCRIPT:alert(1)", ""}, {"data:text/html,x", ""}, {"//e.example", ""}, {"acme", ""}, {"https:///a", ""}, {"", ""}, {"ht tp://x", ""}, {"java\nscript:x", ""},
+		{"https://e.example/a", "https://e.example/a"},
+		{" http://e.example ", "http://e.example"},
+		{"mailto:a@e.example", "mailto:a@e.example"},
+		{"/acme", "/acme"},
+		{"javascript:alert(1)", ""},
+		{"JAVASCRIPT:alert(1)", ""},
+		{"data:text/html,x", ""},
+		{"//e.example", ""},
+		{"acme", ""},
+		{"https:///a", ""},
+		{"", ""},
+		{"ht tp://x", ""},
+		{"java\nscript:x", ""},
 	}
 	for _, test := range tests {
 		if got := shared.Web(test.in); got != test.want {

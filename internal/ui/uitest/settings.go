@@ -61,21 +61,24 @@ func (f frames) settings() []Case {
 	wrong := sessions
 	wrong.Errors = shared.Problems{{Field: "old", Text: "This is not your password."}}
 
-	list := tokens.Page{Page: frame("Tokens", "/settings/tokens"), Head: settingsHead("Tokens"), Action: "/settings/tokens",
+	list := tokens.Page{
+		Page: frame("Tokens", "/settings/tokens"), Head: settingsHead("Tokens"), Action: "/settings/tokens",
 		Scopes: []shared.Option{{Value: "conda:download", Label: "Download private packages", Hint: "conda:download", Selected: true}, {Value: "api:write", Label: "Upload, label and remove files", Hint: "api:write"}, {Value: "all", Label: "Everything that you may do", Hint: "all"}},
 		Ends:   []shared.Option{{Value: "30", Label: "in 30 days"}, {Value: "90", Label: "in 90 days", Selected: true}, {Value: "365", Label: "in a year"}},
 		Rows: []tokens.Token{
 			{ID: "t1", Name: "ci-upload", Last4: "x7Qd", Scopes: "upload", Limited: "acme/rasterio", Made: ago(84), Ends: Now().Add(6 * 24 * time.Hour), Used: ago(0.1), UsedBy: "203.0.113.9, anaconda-client 1.16"},
 			{ID: "t2", Name: "laptop", Last4: "k2Ff", Scopes: "everything", Made: ago(200), Used: ago(9)},
 			{ID: "t3", Name: "notebook", Last4: "aa01", Scopes: "download", Made: ago(2), Ends: Now().Add(88 * 24 * time.Hour)},
-		}}
+		},
+	}
 	made := list
 	made.New = &tokens.New{Name: "ci-download", Value: "tm-user-4fGk2LmQ8rT1vXz0Yb3CdE-9a1c", Commands: []string{"conda config --prepend channels https://conda.acme.example/t/$TOKEN/conda/acme"}}
 	none := list
 	none.Rows = nil
 	none.Errors = shared.Problems{{Field: "name", Text: "Give the token a name."}, {Field: "scope", Text: "Choose at least one thing that it may do."}}
 
-	use := storage.Page{Page: frame("Storage", "/settings/storage"), Head: settingsHead("Storage"), Action: "/settings/storage", Days: 14,
+	use := storage.Page{
+		Page: frame("Storage", "/settings/storage"), Head: settingsHead("Storage"), Action: "/settings/storage", Days: 14,
 		Files: 1204, Bytes: 3_200_000_000, Trashed: 52, TrashedBytes: 91_000_000,
 		Largest: []storage.Package{{Name: "rasterio", Files: 980, Bytes: 3_000_000_000}, {Name: "internal-tools-with-a-long-name", Private: true, Files: 3, Bytes: 12_000_000}},
 		Trash: []storage.Deleted{

@@ -19,12 +19,14 @@ func (f frames) tabs() []Case {
 		{Version: "1.4.3", Channels: main, At: ago(3), By: "ben", Files: 19, Size: 145_000_000, Downloads: 11482, DeleteURL: "/acme/rasterio/releases/1.4.3/delete"},
 		{Version: "1.4.0rc1", Channels: []shared.Link{{Text: "rc", Href: "/acme/-/channels/rc"}}, At: ago(92), Files: 18, Size: 140_000_000, Downloads: 77, States: []shared.Badge{{Kind: "warn", Icon: "triangle-alert", Text: "yanked"}}},
 	}, Pages: &shared.Pager{From: 1, To: 2, Total: 23, Next: "/acme/rasterio/releases?after=2"}}
-	all := files.Page{Page: frame, Head: f.head("Files"), Total: 402,
+	all := files.Page{
+		Page: frame, Head: f.head("Files"), Total: 402,
 		Release: []shared.Option{{Value: "", Label: "All releases"}, {Value: "1.4.3", Label: "1.4.3", Selected: true}}, Subdirs: []shared.Option{{Value: "", Label: "All platforms", Selected: true}, {Value: "linux-64", Label: "linux-64"}},
 		Rows: []files.File{
 			{Subdir: "linux-64", Name: "rasterio-1.4.3-py312h8456570_0.conda", Version: "1.4.3", Size: 7_900_000, At: ago(3), Downloads: 811, DownloadURL: "/conda/acme/linux-64/rasterio-1.4.3-py312h8456570_0.conda"},
 			{Subdir: "win-64", Name: "rasterio-1.4.3-py312h8456570_0.tar.bz2", Version: "1.4.3", Size: 9_900_000, At: ago(3), Downloads: 0, States: []shared.Badge{{Kind: "bad", Icon: "ban", Text: "blocked"}}},
-		}, Pages: &shared.Pager{From: 51, To: 100, Total: 402, Prev: "/acme/rasterio/files", Next: "/acme/rasterio/files?after=100"}}
+		}, Pages: &shared.Pager{From: 51, To: 100, Total: 402, Prev: "/acme/rasterio/files", Next: "/acme/rasterio/files?after=100"},
+	}
 	one := file.Page{
 		Page: frame, Head: f.head("Files"), Subdir: "linux-64", Name: "rasterio-1.4.3-py312h8456570_0.conda", Size: 7_900_000,
 		DownloadURL: "/conda/acme/linux-64/rasterio-1.4.3-py312h8456570_0.conda", DeleteURL: "/acme/rasterio/files/linux-64/rasterio-1.4.3-py312h8456570_0.conda/delete",
@@ -39,10 +41,12 @@ func (f frames) tabs() []Case {
 	unread := file.Page{Page: frame, Head: f.head("Files"), Subdir: "noarch", Name: "affine-2.4.0-pyhd8ed1ab_0.conda", SHA256: one.SHA256, NotRead: "Contents are read when the file is first fetched.", Uploaded: ago(3), State: shared.Notice{Kind: "bad", Title: "Blocked in acme/prod.", Text: "Its licence is not on the list.", Link: "Why", Href: "/why/8KQ2"}}
 	yanked := one
 	yanked.Yanked, yanked.State = true, shared.Notice{Kind: "warn", Title: "Yanked.", Text: "It reads past the end of a tile. Its address still works."}
-	needs := dependencies.Page{Page: frame, Head: f.head("Dependencies"), Total: 31,
+	needs := dependencies.Page{
+		Page: frame, Head: f.head("Dependencies"), Total: 31,
 		Subdirs: []shared.Option{{Value: "linux-64", Label: "linux-64", Selected: true}}, Builds: []shared.Option{{Value: "py312h8456570_0", Label: "py312h8456570_0", Selected: true}},
 		Constrains: []dependencies.Need{{Dependency: shared.Dependency{Name: "gdal", Spec: "3.10.*"}}},
-		Dependents: []dependencies.Dependent{{Owner: "acme", Name: "rioxarray", Version: "0.19.0", Spec: ">=1.3"}}}
+		Dependents: []dependencies.Dependent{{Owner: "acme", Name: "rioxarray", Version: "0.19.0", Spec: ">=1.3"}},
+	}
 	for i, d := range needed() {
 		need := dependencies.Need{Dependency: d, Newest: "1.0", Where: "acme/main"}
 		if i == 2 {
@@ -77,8 +81,10 @@ func (f frames) owners() []Case {
 		return shared.OwnerHead{Owner: shared.Owner{Name: "acme", Organization: true}, FullName: "Acme platform team", Description: "Geospatial packages, built nightly.", Place: "Bilbao", Home: "https://acme.example", Tabs: tabs(current), MayEdit: true}
 	}
 	frame := f.member("acme", "/acme", "acme")
-	packages := owner.Page{Page: frame, Head: head("Packages"), Setup: setup, Storage: &shared.Use{Label: "Storage", Words: "41 of 100 GB", Part: 41},
-		PackageTab: &owner.Packages{Total: 412, Table: shared.PackageTable{Caption: "Packages of acme", Sort: "released", SortURL: "/acme?sort=", Rows: []shared.PackageRow{row("acme", "rasterio", "1.4.3", "", 3, 11482), row("acme", "gdal", "3.10.3", "", 1, 23190)}}, Pages: &shared.Pager{From: 1, To: 50, Total: 412, Next: "/acme?after=50"}}}
+	packages := owner.Page{
+		Page: frame, Head: head("Packages"), Setup: setup, Storage: &shared.Use{Label: "Storage", Words: "41 of 100 GB", Part: 41},
+		PackageTab: &owner.Packages{Total: 412, Table: shared.PackageTable{Caption: "Packages of acme", Sort: "released", SortURL: "/acme?sort=", Rows: []shared.PackageRow{row("acme", "rasterio", "1.4.3", "", 3, 11482), row("acme", "gdal", "3.10.3", "", 1, 23190)}}, Pages: &shared.Pager{From: 1, To: 50, Total: 412, Next: "/acme?after=50"}},
+	}
 	empty := owner.Page{Page: f.anonymous("nia", "/nia"), Head: shared.OwnerHead{Owner: shared.Owner{Name: "nia"}, Tabs: []shared.Tab{{Label: "Packages", Href: "/nia", Current: true}}}, PackageTab: &owner.Packages{}}
 	mine := owner.Page{Page: f.newcomer("nia", "/nia"), Head: shared.OwnerHead{Owner: shared.Owner{Name: "nia"}, Home: "javascript:alert(1)", MayEdit: true, Tabs: []shared.Tab{{Label: "Packages", Href: "/nia", Current: true}}}, PackageTab: &owner.Packages{Upload: []string{"anaconda upload mypackage-1.0-0.conda"}}}
 	channels := owner.Page{Page: frame, Head: head("Channels"), Setup: setup, ChannelTab: &owner.Channels{Rows: []owner.Channel{{Name: "main", Kind: "local", Readers: "everybody", Packages: 412, Changed: ago(0.3)}, {Name: "prod/eu", Kind: "virtual", Readers: "14 people", Private: true, Frozen: true}}}}

@@ -23,7 +23,8 @@ func (f frames) working() []Case {
 		Page: frame,
 		Mine: dashboard.List{Title: "My packages", Total: 3, Table: shared.PackageTable{Caption: "My packages", Sort: "name", SortURL: "/dashboard?sort=", Rows: []shared.PackageRow{row("ana", "cookiecutter-geo", "0.4.0", "", 3, 96), notebooks, themes}}},
 		Shared: &dashboard.List{Total: 14, Table: shared.PackageTable{Caption: "Shared with me", Sort: "name", SortURL: "/dashboard?sharedsort=", Rows: []shared.PackageRow{
-			row("acme", "rasterio", "1.4.3", "", 3, 11482), row("acme", "rioxarray", "0.19.0", "", 21, 6204), gdal, tiles, row("acme", "pyproj", "3.7.1", "", 2, 8740)}}},
+			row("acme", "rasterio", "1.4.3", "", 3, 11482), row("acme", "rioxarray", "0.19.0", "", 21, 6204), gdal, tiles, row("acme", "pyproj", "3.7.1", "", 2, 8740),
+		}}},
 		SharedOwners: []shared.Option{{Value: "acme", Label: "acme", Selected: true}, {Value: "bio", Label: "bio"}}, SharedURL: "/dashboard?shared=acme",
 		Activity: []shared.Activity{
 			{Actor: "ci-bot", Verb: "uploaded", Object: "acme/gdal 3.10.3, 20 files", Href: "/acme/gdal", At: ago(1.1)},
