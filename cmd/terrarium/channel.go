@@ -74,14 +74,26 @@ func (c *channelImportCmd) Run(p *program) error {
 		n := report.Subdirs[s]
 		lines = append(lines, line{s, n.Added, n.Kept, n.LeftOut, n.Reasons})
 	}
+	taken, leftOut := 0, 0
+	for _, l := range lines {
+		taken += l.Added + l.Kept
+		leftOut += l.LeftOut
+	}
+	none := errs.New(errs.Invalid, "Nothing was imported: all %d records were left out.", leftOut)
 	if p.json {
-		return p.printJSON(lines)
+		if err := p.printJSON(lines); err != nil || taken > 0 || leftOut == 0 {
+			return err
+		}
+		return none
 	}
 	for _, l := range lines {
 		fmt.Fprintf(p.stdout, "%s: %d records added, %d were there already, %d left out\n", l.Subdir, l.Added, l.Kept, l.LeftOut)
 		for _, why := range l.Reasons {
 			fmt.Fprintf(p.stderr, "  %s\n", why)
 		}
+	}
+	if taken == 0 && leftOut > 0 {
+		return none
 	}
 	return nil
 }

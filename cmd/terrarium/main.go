@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -81,7 +82,7 @@ func sentence(err error) string {
 	if cause := errs.Cause(err); cause != nil {
 		s += " (" + cause.Error() + ")"
 	}
-	return s
+	return strings.Join(strings.Fields(s), " ") // one line, also where a driver says more
 }
 
 // cli is the command line: settings may stand before or after any command.

@@ -97,6 +97,9 @@ func (c *gcCmd) Run(p *program) error {
 		return err
 	}
 	defer a.Close()
+	if c.Grace <= 0 {
+		return errs.New(errs.Invalid, "--grace must be more than nothing: an upload whose rows are still to come must not lose its bytes.")
+	}
 	s, err := a.Sweep(p.ctx, app.Sweeping{DryRun: c.DryRun, Grace: c.Grace})
 	if err != nil {
 		return err
@@ -105,6 +108,6 @@ func (c *gcCmd) Run(p *program) error {
 	if c.DryRun {
 		verb = "would sweep"
 	}
-	fmt.Fprintf(p.stdout, "%s %d files out of the trash, %d uploads never committed, %d blobs (%d bytes), %d shards\n", verb, s.Files, s.Uploads, s.Blobs, s.Bytes, s.Shards)
+	fmt.Fprintf(p.stdout, "%s %d files out of the trash, %d uploads never committed, %d blobs (%d bytes), %d temporary files, %d shards\n", verb, s.Files, s.Uploads, s.Blobs, s.Bytes, s.Temps, s.Shards)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"terrarium/internal/account"
 	"terrarium/internal/api"
 	"terrarium/internal/condahttp"
+	"terrarium/internal/errs"
 	"terrarium/internal/ui"
 	"terrarium/internal/web"
 )
@@ -86,6 +87,8 @@ func (a *App) Handler(version string) (http.Handler, error) {
 				return
 			}
 			classic.ServeHTTP(w, r)
+		case ".well-known", "oauth2": // asked by programs, which a page would confuse
+			web.ErrorObject(w, r, http.StatusNotFound, errs.New(errs.NotFound, "There is no OpenID provider here. Use a token, or anaconda login --username."))
 		case "healthz":
 			w.WriteHeader(http.StatusOK)
 		case "readyz":

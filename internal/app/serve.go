@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -36,6 +37,7 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 	}
 	srv := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog:    slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn), // failed handshakes and the like
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	if ln, err = a.secure(ln, s.Say); err != nil {

@@ -124,7 +124,8 @@ func JSON(w http.ResponseWriter, status int, v any) error {
 }
 
 func writeJSON(w http.ResponseWriter, status int, contentType string, v any) {
-	b, err := json.Marshal(v, json.Deterministic(true))
+	// A sentence may name what was sent, which need not be UTF-8.
+	b, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		status, b = http.StatusInternalServerError, []byte(`{"error":"Something broke here, not with you."}`)
 	}

@@ -123,7 +123,7 @@ func (f *Frame) write(r *http.Request, e *Event, path string, rec *recorder, too
 
 // secrets match what may look like a credential in a path or a text: tokens in
 // our format anywhere, whatever stands behind /t/, and one-time codes.
-var secrets = regexp.MustCompile(`tm-[a-z]+-[A-Za-z0-9]+-[A-Za-z0-9]+|(/t/|/reset/|/verify/|/setup/|/invite/|/_storage/)[^/?\s"]+`)
+var secrets = regexp.MustCompile(`(?i)tm-[a-z]+-[a-z0-9]{16,}(?:-[a-z0-9]*)?|(/t/|/reset/|/verify/|/setup/|/invite/|/_storage/)[^/?\s"]+`)
 
 // Redact takes everything that may be a secret out of a text for the log.
 func Redact(s string) string {

@@ -38,12 +38,15 @@ func TestStripToken(t *testing.T) {
 
 func TestRedact(t *testing.T) {
 	for in, want := range map[string]string{
-		"/t/tm-u-0123456789abcdefABCDEF-xyz123/conda/a": "/t/***/conda/a",
-		"/t/whatever/conda":                             "/t/***/conda",
-		"/setup/cz6ojjm2rd":                             "/setup/***",
-		"/api/_storage/abc?x":                           "/api/_storage/***?x",
-		"token tm-u-0123456789abcdefABCDEF-xyz123 bad":  "token *** bad",
-		"/acme/terrarium-hello":                         "/acme/terrarium-hello",
+		"/t/tm-u-0123456789abcdefABCDEF-xyz123/conda/a":  "/t/***/conda/a",
+		"/t/whatever/conda":                              "/t/***/conda",
+		"/setup/cz6ojjm2rd":                              "/setup/***",
+		"/api/_storage/abc?x":                            "/api/_storage/***?x",
+		"token tm-u-0123456789abcdefABCDEF-xyz123 bad":   "token *** bad",
+		"/T/tm-user-Jux5EvSQeUYISjS0JDq8P0-4BJBZU/conda": "/T/***/conda",
+		"/%74/TM-user-Jux5EvSQeUYISjS0JDq8P0-4BJBZU/x":   "/%74/***/x",
+		"/acme/terrarium-hello":                          "/acme/terrarium-hello",
+		"/acme/atm-tools-conda":                          "/acme/atm-tools-conda",
 	} {
 		if got := web.Redact(in); got != want {
 			t.Errorf("Redact(%q) = %q, want %q", in, got, want)
