@@ -32,6 +32,12 @@ func looks(t *testing.T, w *world) []look {
 		linux = "/acme/rasterio/files/linux-64/rasterio-1.4.3-py312h9f2c_2.conda"
 		soil  = "/ana/survey-notebooks"
 	)
+	titiler, err := w.Registry.Files(t.Context(), w.ben.Actor(t), "acme", "titiler", "")
+	w.must(t, err)
+	yanked := titiler[0]
+	_, err = w.Registry.Withdraw(t.Context(), w.ben.Actor(t), "acme", "titiler", yanked.Version, yanked.Basename, "Tiles were one pixel off.")
+	w.must(t, err)
+	w.must(t, w.Registry.DeleteRelease(t.Context(), w.ana.Actor(t), "acme", "shapely", "1.5"))
 	setup, err := w.Accounts.SetupLink(t.Context())
 	w.must(t, err)
 	w.must(t, w.Accounts.ForgotPassword(t.Context(), w.ana.Actor(t), "ana"))
@@ -50,6 +56,8 @@ func looks(t *testing.T, w *world) []look {
 		{"/add", "/add?owner=acme", "ana", 0}, {"/add", "/add", "nia", 0},
 		{"/settings/profile", "/settings/profile", "ana", 0}, {"/settings/account", "/settings/account", "ana", 0}, {"/settings/security", "/settings/security", "ana", 0},
 		{"/settings/tokens", "/settings/tokens", "ana", 0}, {"/settings/tokens", "/settings/tokens", "nia", 0},
+		{"/settings/storage", "/settings/storage", "ana", 0}, {"/settings/storage", "/settings/storage", "nia", 0}, {"/organization/{org}/settings/storage", "/organization/acme/settings/storage", "ana", 0},
+		{"/{owner}/{package}", "/acme/titiler", "ana", 0}, {"/{owner}/{package}", "/acme/shapely", "ana", 0}, {"/{owner}/{package}/files/{subdir}/{file}", "/acme/titiler/files/noarch/" + yanked.Name, "ana", 0},
 		{"/settings/organizations", "/settings/organizations", "ana", 0}, {"/settings/organizations", "/settings/organizations", "nia", 0}, {"/settings/organizations/new", "/settings/organizations/new", "ana", 0},
 		{"/organization/{org}/settings/profile", "/organization/acme/settings/profile", "ana", 0}, {"/organization/{org}/settings/profile", "/organization/bio/settings/profile", "ana", http.StatusForbidden},
 		{"/organization/{org}/settings/tokens", "/organization/acme/settings/tokens", "ana", 0},
@@ -103,6 +111,7 @@ func TestPages(t *testing.T) {
 	axe := readAxe(t)
 	for who, person := range people {
 		t.Run("as "+named(who), func(t *testing.T) {
+			t.Parallel() // each in a tab of its own
 			b := c.open(t, person)
 			for _, l := range list {
 				if l.who == who {
