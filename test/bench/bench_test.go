@@ -4,7 +4,6 @@ package bench
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"text/tabwriter"
@@ -50,11 +49,14 @@ func TestBenchPublish(t *testing.T) {
 		s.peak = s.client.server.Usage().PeakRSS
 		s.client.server.Stop()
 	}
+	t.Logf("\n%s", table(all))
 	peers := make([]peer, len(all))
 	for i, s := range all {
-		peers[i] = indexFolder(t, s)
+		if peers[i] = indexFolder(t, s); peers[i].there {
+			t.Logf("index_fs at %d records: %s for one package, %s of CPU, peak RSS %s, %.0f times upload to visible p50",
+				s.records, short(peers[i].wall), short(peers[i].cpu), megabytes(peers[i].rss), peers[i].ratio(s))
+		}
 	}
-	t.Logf("\n%s", table(all, peers))
 	judge(t, all, peers)
 }
 
@@ -92,43 +94,37 @@ func (m *measured) rateAlone() float64    { return float64(len(m.own)) / sum(m.o
 func (m *measured) rateTogether() float64 { return float64(len(m.band)) / m.bandTook.Seconds() }
 
 // table writes the figures, a column for each size.
-func table(all []*subject, peers []peer) string {
+func table(all []*subject) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
-	row := func(what string, cell func(i int, s *subject) string) {
+	row := func(what string, cell func(s *subject) string) {
 		fmt.Fprint(w, what)
-		for i, s := range all {
-			fmt.Fprint(w, "\t", cell(i, s))
+		for _, s := range all {
+			fmt.Fprint(w, "\t", cell(s))
 		}
 		fmt.Fprintln(w)
 	}
-	row("records", func(_ int, s *subject) string { return fmt.Sprint(s.records) })
-	row("names", func(_ int, s *subject) string { return fmt.Sprint(s.names) })
-	row("repodata.json", func(_ int, s *subject) string { return megabytes(s.text) })
-	row("import: time", func(_ int, s *subject) string { return short(s.imported.Took) })
-	row("import: peak RSS", func(_ int, s *subject) string { return megabytes(s.imported.PeakRSS()) })
-	row("start to ready", func(_ int, s *subject) string { return short(s.ready) })
-	row("start: peak RSS", func(_ int, s *subject) string { return megabytes(s.loaded) })
-	row("1 client: upload p50", func(_ int, s *subject) string { return short(quantile(s.own, 0.5)) })
-	row("1 client: upload p99", func(_ int, s *subject) string { return short(quantile(s.own, 0.99)) })
-	row("1 client: upload to visible p50", func(_ int, s *subject) string { return short(quantile(s.visible, 0.5)) })
-	row("1 client: upload to visible p99", func(_ int, s *subject) string { return short(quantile(s.visible, 0.99)) })
-	row("1 client: CPU an upload, with reading", func(_ int, s *subject) string { return short(s.cpu / time.Duration(len(s.own))) })
-	row("1 client: bytes written an upload", func(_ int, s *subject) string { return fmt.Sprintf("%d kB", s.written/int64(len(s.own))/1000) })
-	row("1 client: uploads a second", func(_ int, s *subject) string { return fmt.Sprintf("%.0f", s.rateAlone()) })
-	row(fmt.Sprintf("%d clients: uploads a second", connections), func(_ int, s *subject) string { return fmt.Sprintf("%.0f", s.rateTogether()) })
-	row(fmt.Sprintf("%d clients: upload p50", connections), func(_ int, s *subject) string { return short(quantile(s.band, 0.5)) })
-	row(fmt.Sprintf("%d clients: upload p99", connections), func(_ int, s *subject) string { return short(quantile(s.band, 0.99)) })
-	row(fmt.Sprintf("%d clients: CPU an upload", connections), func(_ int, s *subject) string { return short(s.bandCPU / time.Duration(len(s.band))) })
-	row("peak RSS", func(_ int, s *subject) string { return megabytes(s.peak) })
-	row("growth: upload p50", func(_ int, s *subject) string { own, _ := s.growth(all[0]); return fmt.Sprintf("%.2f", own) })
-	row("growth: CPU", func(_ int, s *subject) string { _, cpu := s.growth(all[0]); return fmt.Sprintf("%.2f", cpu) })
-	if os.Getenv("TERRARIUM_PYTHON") != "" {
-		row("index_fs: +1 package", func(i int, _ *subject) string { return short(peers[i].wall) })
-		row("index_fs: CPU", func(i int, _ *subject) string { return short(peers[i].cpu) })
-		row("index_fs: peak RSS", func(i int, _ *subject) string { return megabytes(peers[i].rss) })
-		row("index_fs / upload to visible p50", func(i int, s *subject) string { return fmt.Sprintf("%.0f", peers[i].ratio(s)) })
-	}
+	row("records", func(s *subject) string { return fmt.Sprint(s.records) })
+	row("names", func(s *subject) string { return fmt.Sprint(s.names) })
+	row("repodata.json", func(s *subject) string { return megabytes(s.text) })
+	row("import: time", func(s *subject) string { return short(s.imported.Took) })
+	row("import: peak RSS", func(s *subject) string { return megabytes(s.imported.PeakRSS()) })
+	row("start to ready", func(s *subject) string { return short(s.ready) })
+	row("start: peak RSS", func(s *subject) string { return megabytes(s.loaded) })
+	row("1 client: upload p50", func(s *subject) string { return short(quantile(s.own, 0.5)) })
+	row("1 client: upload p99", func(s *subject) string { return short(quantile(s.own, 0.99)) })
+	row("1 client: upload to visible p50", func(s *subject) string { return short(quantile(s.visible, 0.5)) })
+	row("1 client: upload to visible p99", func(s *subject) string { return short(quantile(s.visible, 0.99)) })
+	row("1 client: CPU an upload, with reading", func(s *subject) string { return short(s.cpu / time.Duration(len(s.own))) })
+	row("1 client: bytes written an upload", func(s *subject) string { return fmt.Sprintf("%d kB", s.written/int64(len(s.own))/1000) })
+	row("1 client: uploads a second", func(s *subject) string { return fmt.Sprintf("%.0f", s.rateAlone()) })
+	row(fmt.Sprintf("%d clients: uploads a second", connections), func(s *subject) string { return fmt.Sprintf("%.0f", s.rateTogether()) })
+	row(fmt.Sprintf("%d clients: upload p50", connections), func(s *subject) string { return short(quantile(s.band, 0.5)) })
+	row(fmt.Sprintf("%d clients: upload p99", connections), func(s *subject) string { return short(quantile(s.band, 0.99)) })
+	row(fmt.Sprintf("%d clients: CPU an upload", connections), func(s *subject) string { return short(s.bandCPU / time.Duration(len(s.band))) })
+	row("peak RSS", func(s *subject) string { return megabytes(s.peak) })
+	row("growth: upload p50", func(s *subject) string { own, _ := s.growth(all[0]); return fmt.Sprintf("%.2f", own) })
+	row("growth: CPU", func(s *subject) string { _, cpu := s.growth(all[0]); return fmt.Sprintf("%.2f", cpu) })
 	if err := w.Flush(); err != nil {
 		return err.Error()
 	}
