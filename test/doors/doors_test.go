@@ -85,6 +85,7 @@ func packageDoors() []door {
 		{route: "GET /{owner}/{package}/files/{subdir}/{file}/download", path: "/acme/PKG/files/noarch/FILE/download"},
 		{route: "GET /{owner}/{package}/files/{subdir}/{file}/delete", path: "/acme/PKG/files/noarch/FILE/delete"},
 		{route: "POST /{owner}/{package}/files/{subdir}/{file}/delete", method: "POST", path: "/acme/PKG/files/noarch/FILE/delete", form: true},
+		{route: "POST /{owner}/{package}/files/{subdir}/{file}/yank", method: "POST", path: "/acme/PKG/files/noarch/FILE/yank", form: true},
 		{route: "GET /{owner}/{package}/dependencies", path: "/acme/PKG/dependencies"},
 		{route: "GET /{owner}/{package}/badges/{badge}", path: "/acme/PKG/badges/version.svg"},
 		{route: "GET /{owner}/{package}/badges/{badge}", path: "/acme/PKG/badges/platforms.svg"},
@@ -151,6 +152,8 @@ func listDoors() []door {
 		{route: "GET /search", path: "/search?q=acme&sort=released"},
 		{route: "GET /status", path: "/status"},
 		{route: "GET /dashboard", path: "/dashboard"},
+		{route: "GET /settings/storage", path: "/settings/storage"},
+		{route: "GET /organization/{org}/settings/storage", path: "/organization/acme/settings/storage"},
 		{route: "GET /{owner}", path: "/acme"},
 		{route: "GET /{owner}", path: "/acme?filter=shut"},
 		{route: "GET /{owner}", path: "/acme?sort=released"},
@@ -252,16 +255,10 @@ func TestPrivateIsAbsent(t *testing.T) {
 		doors        []door
 		there, never thing
 	}{
-		{
-			"private package", packageDoors(),
-			thing{"shut", "main", w.shard("main", "shut"), "2", w.fileID("shut", shutFile)},
-			thing{"gone", "main", strings.Repeat("ab", 32), "2", strings.Repeat("a", 20)},
-		},
-		{
-			"file of a private channel", fileDoors(),
-			thing{"buried", "cellar", w.shard("cellar", "buried"), "1", w.fileID("buried", buriedFile)},
-			thing{"buried", "garret", strings.Repeat("ab", 32), "1", strings.Repeat("a", 20)},
-		},
+		{"private package", packageDoors(), thing{"shut", "main", w.shard("main", "shut"), "2", w.fileID("shut", shutFile)},
+			thing{"gone", "main", strings.Repeat("ab", 32), "2", strings.Repeat("a", 20)}},
+		{"file of a private channel", fileDoors(), thing{"buried", "cellar", w.shard("cellar", "buried"), "1", w.fileID("buried", buriedFile)},
+			thing{"buried", "garret", strings.Repeat("ab", 32), "1", strings.Repeat("a", 20)}},
 		{"private channel", channelDoors(), thing{channel: "cellar", generation: "1"}, thing{channel: "garret", generation: "1"}},
 	}
 	for _, tt := range cases {

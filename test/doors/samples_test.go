@@ -305,10 +305,7 @@ var samples = map[string]maker{
 		return sample{path: "/api/v1/files/acme/main/" + base(w.pkg()), want: http.StatusNoContent}
 	},
 	"POST /api/v1/trash/{owner}/{id}/restore": func(w *world, _ *apptest.Person) sample {
-		pkg := w.pkg()
-		f, err := w.Registry.DeleteFile(w.Context(), w.olga.Actor(w), "acme", pkg, "1.0", base(pkg))
-		w.must(err)
-		return sample{path: "/api/v1/trash/acme/" + f.ID + "/restore", want: http.StatusOK}
+		return sample{path: "/api/v1/trash/acme/" + w.trashed(w.olga, "acme") + "/restore", want: http.StatusOK}
 	},
 	"POST /api/v1/channels": func(w *world, _ *apptest.Person) sample {
 		return sample{path: "/api/v1/channels", body: `{"owner":"acme","name":"` + w.name("stable") + `"}`, want: http.StatusCreated}
@@ -412,6 +409,18 @@ var samples = map[string]maker{
 	"POST /settings/organizations/new": func(w *world, _ *apptest.Person) sample {
 		return posted("/settings/organizations/new", "name", w.name("club"), "email", "club@example.com")
 	},
+	"GET /settings/storage": at("/settings/storage"),
+	"POST /settings/storage": func(w *world, p *apptest.Person) sample {
+		return posted("/settings/storage", "restore", w.trashed(p, p.Name))
+	},
+	"GET /organization/{org}/settings/storage": at("/organization/acme/settings/storage"),
+	"POST /organization/{org}/settings/storage": func(w *world, _ *apptest.Person) sample {
+		return posted("/organization/acme/settings/storage", "restore", w.trashed(w.olga, "acme"))
+	},
+	"POST /{owner}/{package}/files/{subdir}/{file}/yank": func(w *world, _ *apptest.Person) sample {
+		pkg := w.pkg()
+		return posted("/acme/"+pkg+"/files/"+base(pkg)+"/yank", "why", "It is broken.")
+	},
 	"GET /organization/{org}/settings/profile": at("/organization/acme/settings/profile"),
 	"POST /organization/{org}/settings/profile": func(w *world, _ *apptest.Person) sample {
 		return posted("/organization/acme/settings/profile", "name", w.name("Acme "))
@@ -458,6 +467,16 @@ var (
 	// Operators administer people and organisations, though not what those own.
 	operatorAdministers = map[string]int{"operator": http.StatusNoContent}
 )
+
+// trashed publishes a file of an owner, deletes it and gives its id.
+func (w *world) trashed(p *apptest.Person, owner string) string {
+	w.Helper()
+	pkg := w.name("thing")
+	p.Upload(w, owner, condatest.Spec{Name: pkg}, "")
+	f, err := w.Registry.DeleteFile(w.Context(), p.Actor(w), owner, pkg, "1.0", base(pkg))
+	w.must(err)
+	return f.ID
+}
 
 func inGroup(method, rest string, allow map[string]int) maker {
 	return func(w *world, _ *apptest.Person) sample {
