@@ -37,6 +37,9 @@ type Package struct {
 	ModifiedAt time.Time
 	ReleasedAt *time.Time // newest upload
 	Versions   []string   // oldest first by conda's order; only from Package
+
+	closed bool // in no channel that the reader may read
+	partly bool // some files are in no channel that the reader may read
 }
 
 // FullName is OWNER/NAME.
@@ -68,14 +71,17 @@ type PackageList struct {
 	Next     string // After of the next page, "" at the end
 }
 
-// Package is one package with its versions; errs.NotFound for what the caller
+// Package is one package with the versions that the caller may read; errs.NotFound for what the caller
 // may not read.
 func (r *Registry) Package(ctx context.Context, actor access.Actor, owner, name string) (Package, error) {
 	p, err := loadPackage(ctx, r.db, actor, access.Read, owner, name)
 	if err != nil {
 		return Package{}, err
 	}
-	p.Versions, err = sqldb.All(ctx, r.db, sqldb.Scalar[string], "SELECT version FROM releases WHERE package_id = $1 AND deleted_at IS NULL", p.ID)
+	c := &condition{}
+	c.add("r.package_id = %s", p.ID)
+	c.where = append(c.where, "r.deleted_at IS NULL", openRelease(actor, c, r.db))
+	p.Versions, err = sqldb.All(ctx, r.db, sqldb.Scalar[string], "SELECT r.version FROM releases r"+c.text(), c.args...)
 	if err != nil {
 		return Package{}, fmt.Errorf("list the versions of %s: %w", p.FullName(), err)
 	}
@@ -131,7 +137,7 @@ func (c *change) createPackage(ctx context.Context, o owner, name string, privat
 	}
 	p := Package{
 		ID: access.NewID(c.now), OwnerID: o.ID, OwnerName: o.Name, OwnerKind: o.Kind, Name: name, Private: private,
-		Summary: attrText(attrs, "summary"), Attrs: attrs, Types: types, License: licenseOf(attrs), Platforms: []string{},
+		Summary: summaryOf(attrs), Attrs: attrs, Types: types, License: licenseOf(attrs), Platforms: []string{},
 		CreatedBy: c.actor.Name, CreatedAt: c.now, ModifiedAt: c.now,
 	}
 	_, err = c.exec(ctx, `INSERT INTO packages (id, owner_id, name, private, summary, attrs, types, license, platforms, search_text, created_by, created_at, modified_at)
@@ -178,6 +184,18 @@ func licenseOf(attrs jsontext.Value) string {
 	return attrText(members.License, "name")
 }
 
+// maxSummary bounds the summary that lists show, in runes; the attributes keep
+// what was sent.
+const maxSummary = 500
+
+func summaryOf(attrs jsontext.Value) string {
+	s := attrText(attrs, "summary")
+	if r := []rune(s); len(r) > maxSummary {
+		return string(r[:maxSummary-1]) + "…"
+	}
+	return s
+}
+
 // searchText is what Search looks in: name, summary and keywords in lower case.
 func searchText(p Package) string {
 	return strings.ToLower(strings.Join(append([]string{p.Name, p.Summary}, attrTexts(p.Attrs, "keywords")...), " "))
@@ -204,7 +222,7 @@ func (r *Registry) UpdatePackage(ctx context.Context, actor access.Actor, owner,
 		if len(p.Attrs) > maxAttrs {
 			return errs.New(errs.TooLarge, "The attributes of %s would have %d bytes; at most %d are kept.", p.FullName(), len(p.Attrs), maxAttrs)
 		}
-		p.Summary, p.ModifiedAt = attrText(p.Attrs, "summary"), c.now
+		p.Summary, p.ModifiedAt = summaryOf(p.Attrs), c.now
 		_, err = c.exec(ctx, "UPDATE packages SET attrs = $2, summary = $3, search_text = $4, modified_at = $5 WHERE id = $1",
 			p.ID, p.Attrs, p.Summary, searchText(p), p.ModifiedAt)
 		if err != nil {

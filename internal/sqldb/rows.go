@@ -7,6 +7,7 @@ import (
 	"encoding/json/v2"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -123,7 +124,8 @@ func (db *DB) EachRow(ctx context.Context, f func(*Rows) error, query string, ar
 // values makes arguments mean the same on both engines: times become UTC at
 // microseconds, since PostgreSQL would store the wall clock of a zoned time;
 // JSON becomes text, since SQLite would store bytes as a blob; a list of strings
-// becomes the JSON that EachText unfolds.
+// becomes the JSON that EachText unfolds; what PostgreSQL refuses in a text, a
+// NUL and what is no UTF-8, becomes U+FFFD.
 func values(args []any) []any {
 	out := make([]any, len(args))
 	for i, arg := range args {
@@ -134,9 +136,11 @@ func values(args []any) []any {
 			if v != nil {
 				out[i] = timeValue(*v)
 			}
+		case string:
+			out[i] = textValue(v)
 		case jsontext.Value:
 			if v != nil {
-				out[i] = string(v)
+				out[i] = textValue(string(v))
 			}
 		case []string:
 			out[i] = listValue(v)
@@ -150,6 +154,13 @@ func values(args []any) []any {
 		}
 	}
 	return out
+}
+
+func textValue(s string) string {
+	if strings.IndexByte(s, 0) >= 0 {
+		s = strings.ReplaceAll(s, "\x00", "\uFFFD")
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
 func timeValue(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -524,3 +524,16 @@ func TestDataVersionSeesOtherProcesses(t *testing.T) {
 		t.Error("did not notice the commit of another process")
 	}
 }
+
+// TestTextsThatOneEngineRefuses: a NUL and what is no UTF-8 are kept alike.
+func TestTextsThatOneEngineRefuses(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		if _, err := db.Exec(t.Context(), `INSERT INTO instance (key, value) VALUES ($1, $2)`, "odd", "a\x00b\xffc"); err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		if err := db.Row(t.Context(), `SELECT value FROM instance WHERE key = $1`, "odd").Scan(&got); err != nil || got != "a\uFFFDb\uFFFDc" {
+			t.Errorf("kept as %q (%v)", got, err)
+		}
+	})
+}
