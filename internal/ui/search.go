@@ -100,7 +100,7 @@ func (f *Face) search(w http.ResponseWriter, r *http.Request) error {
 	}
 	p.Total = found.Total
 	p.Facets = facets(found.Facets, want)
-	p.Chips, p.ClearURL = chips(r, want)
+	p.Chips, p.ClearURL = chips(want)
 	for _, o := range [][2]string{{"", "Best match"}, {"downloads", "Downloads"}, {"released", "Newest release"}, {"name", "Name"}} {
 		p.Orders = append(p.Orders, shared.Option{Value: o[0], Label: o[1], Selected: o[0] == sort})
 	}
@@ -109,7 +109,7 @@ func (f *Face) search(w http.ResponseWriter, r *http.Request) error {
 		p.Pages = *g
 	}
 	if len(p.Results) == 0 {
-		if p.Nothing, err = f.nothing(r, v, query, want); err != nil {
+		if p.Nothing, err = f.nothing(r, v, query.Text, want); err != nil {
 			return err
 		}
 	}
@@ -163,8 +163,9 @@ func facets(found registry.Facets, want wanted) []search.Facet {
 	return list
 }
 
-// chips are the chosen filters, each with the address without it.
-func chips(r *http.Request, want wanted) (list []search.Chip, clear string) {
+// chips are the chosen filters, each with the address without it, and the address
+// without any.
+func chips(want wanted) (list []search.Chip, clearURL string) {
 	for _, name := range filters() {
 		if value, chosen := want.filters[name]; chosen {
 			list = append(list, search.Chip{Label: name + ": " + value, Href: without(want, name)})
@@ -189,12 +190,11 @@ func without(want wanted, names ...string) string {
 
 // nothing helps on from a search without results: which filter removes most, and
 // a name close to the query.
-func (f *Face) nothing(r *http.Request, v *visit, query registry.Query, want wanted) (*search.Nothing, error) {
+func (f *Face) nothing(r *http.Request, v *visit, text string, want wanted) (*search.Nothing, error) {
 	n := &search.Nothing{}
-	query.After, query.Limit = "", 1
 	if len(want.filters) > 0 {
 		n.WithoutURL = without(want, filters()...)
-		bare := registry.Query{Text: query.Text, Limit: 1, HitsOnly: true}
+		bare := registry.Query{Text: text, Limit: 1, HitsOnly: true}
 		found, err := f.registry.Search(r.Context(), v.actor, bare)
 		if err != nil || len(found.Hits) > 0 {
 			return n, err
@@ -202,8 +202,8 @@ func (f *Face) nothing(r *http.Request, v *visit, query registry.Query, want wan
 		n.WithoutURL = ""
 	}
 	// A name that begins as the query does, for those who typed too much.
-	for cut := len([]rune(query.Text)) - 1; cut >= 3; cut -= 2 {
-		short := string([]rune(query.Text)[:cut])
+	if typed := []rune(text); len(typed) > 3 {
+		short := string(typed[:len(typed)-1])
 		list, err := f.registry.Search(r.Context(), v.actor, registry.Query{Text: short, Limit: 1, HitsOnly: true})
 		if err != nil {
 			return n, err
@@ -211,7 +211,6 @@ func (f *Face) nothing(r *http.Request, v *visit, query registry.Query, want wan
 		if len(list.Hits) > 0 {
 			n.DidYouMean = &shared.Link{Text: list.Hits[0].Name, Href: shared.SearchURL(list.Hits[0].Name)}
 		}
-		return n, nil
 	}
 	return n, nil
 }

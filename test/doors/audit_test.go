@@ -18,8 +18,8 @@ var notes = []string{"download_days", "limits", "shards"}
 // counted are columns that say how often and when something was used.
 var counted = []string{"downloads", "last_used_at", "last_used_from", "last_used_agent", "last_sign_in_at"}
 
-// real leaves out of changes what reading may write too.
-func real(changes []apptest.Change) []apptest.Change {
+// telling leaves out of changes what reading may write too.
+func telling(changes []apptest.Change) []apptest.Change {
 	type row struct {
 		table string
 		added bool
@@ -70,7 +70,7 @@ func as(rt web.Route, p *apptest.Person) caller {
 func TestEveryChangeLeavesARow(t *testing.T) {
 	w := newWorld(t)
 	for _, rt := range w.Faces.Routes() {
-		make, ok := samples[key(rt)]
+		sampleFor, ok := samples[key(rt)]
 		if !ok {
 			continue // TestVerdicts says so
 		}
@@ -78,14 +78,14 @@ func TestEveryChangeLeavesARow(t *testing.T) {
 			w := *w
 			w.TB = t
 			p := w.sender(rt)
-			s := make(&w, p)
+			s := sampleFor(&w, p)
 			r := request(t, rt, as(rt, p), s)
 			before := w.Rows(t)
 			got := w.Do(t, rt.Method, s.path, r)
 			if got.Status != s.want {
 				t.Fatalf("%s; want %d", got, s.want)
 			}
-			changes := real(w.Rows(t).Since(t, before))
+			changes := telling(w.Rows(t).Since(t, before))
 			if !rt.Mutates {
 				if tables := apptest.Tables(changes); len(tables) > 0 && !slices.Equal(tables, []string{"sessions"}) {
 					t.Errorf("its table says that it changes nothing, and it changed rows of %v", tables)

@@ -77,7 +77,7 @@ func TestCookieCountsOnPages(t *testing.T) {
 func TestOtherOriginsAreRefused(t *testing.T) {
 	w := newWorld(t)
 	for _, rt := range w.Faces.Routes() {
-		make, ok := samples[key(rt)]
+		sampleFor, ok := samples[key(rt)]
 		if !ok || rt.Method == http.MethodGet || face(rt) == "conda" {
 			continue
 		}
@@ -85,7 +85,7 @@ func TestOtherOriginsAreRefused(t *testing.T) {
 		if rt.Who == "operator" {
 			p = w.root
 		}
-		s := make(w, p)
+		s := sampleFor(w, p)
 		if s.header["Authorization"] != "" {
 			continue // a token is no cookie
 		}
@@ -108,7 +108,7 @@ func TestOtherOriginsAreRefused(t *testing.T) {
 				t.Errorf("%v: %s; the session counts for nothing here", foreign, got)
 			}
 		}
-		if changes := real(w.Rows(t).Since(t, before)); len(changes) > 0 && rt.Who != "secret link" {
+		if changes := telling(w.Rows(t).Since(t, before)); len(changes) > 0 && rt.Who != "secret link" {
 			t.Errorf("%s from another origin changed rows of %v", key(rt), apptest.Tables(changes))
 		}
 		w.made += 1000
@@ -124,8 +124,8 @@ func TestPagesGuardThemselves(t *testing.T) {
 	w.olga.Upload(t, "acme", condatest.Spec{Name: "words", README: "# Hi\n\n<script>alert(1)</script> [x](javascript:alert(1)) <img src=x onerror=alert(1)>", Summary: "<b>bold</b>"}, "")
 	paths := []string{"/acme/words", "/nothing", "/acme/nothing", "/conda/nobody/noarch/repodata.json", "/reset/none", "/verify/none", "/search?q=%3Cscript%3Ealert(1)%3C/script%3E"}
 	for _, rt := range w.Faces.UI.Routes() {
-		if make, ok := samples[key(rt)]; ok && rt.Method == http.MethodGet {
-			paths = append(paths, make(w, w.adam).path)
+		if sampleFor, ok := samples[key(rt)]; ok && rt.Method == http.MethodGet {
+			paths = append(paths, sampleFor(w, w.adam).path)
 		}
 	}
 	for _, path := range paths {

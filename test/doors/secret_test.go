@@ -61,7 +61,7 @@ func TestSecretsStay(t *testing.T) {
 	bad := w.sara.Token[:len(w.sara.Token)-2] + "zz"
 	secrets[bad] = "a token that is none"
 	for _, rt := range w.Faces.Routes() {
-		make, ok := samples[key(rt)]
+		sampleFor, ok := samples[key(rt)]
 		if !ok {
 			continue // TestVerdicts says so
 		}
@@ -69,7 +69,7 @@ func TestSecretsStay(t *testing.T) {
 		if p == nil && rt.Who != web.Anybody && rt.Who != web.SecretLink {
 			p = w.adam
 		}
-		s := make(w, p)
+		s := sampleFor(w, p)
 		r := request(t, rt, as(rt, p), s)
 		if r.Via == apptest.Cookie {
 			secrets[r.Token] = "a session"

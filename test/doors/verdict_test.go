@@ -100,7 +100,7 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("%s has no verdict: say in its table who may use it", key(rt))
 			continue
 		}
-		make, ok := samples[key(rt)]
+		sampleFor, ok := samples[key(rt)]
 		if !ok {
 			t.Errorf("%s has no sample in samples_test.go", key(rt))
 			continue
@@ -109,7 +109,7 @@ func TestVerdicts(t *testing.T) {
 			w := *w
 			w.TB = t
 			defer func(m *int, v *int) { *m = *v }(&w.made, &w.made)
-			walk(t, &w, rt, make, callers)
+			walk(t, &w, rt, sampleFor, callers)
 		})
 		w.made += 1000 // names of one route are not those of the next
 	}
@@ -120,13 +120,13 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-func walk(t *testing.T, w *world, rt web.Route, make maker, callers []caller) {
+func walk(t *testing.T, w *world, rt web.Route, sampleFor maker, callers []caller) {
 	for _, c := range callers {
 		p := c.person
 		if p == nil && rt.Who != web.Anybody && rt.Who != web.SecretLink {
 			p = w.olga
 		}
-		s := make(w, p)
+		s := sampleFor(w, p)
 		if _, own := s.header["Authorization"]; own && (c.person == nil || c.bad) {
 			delete(s.header, "Authorization")
 		}
