@@ -255,10 +255,16 @@ func TestPrivateIsAbsent(t *testing.T) {
 		doors        []door
 		there, never thing
 	}{
-		{"private package", packageDoors(), thing{"shut", "main", w.shard("main", "shut"), "2", w.fileID("shut", shutFile)},
-			thing{"gone", "main", strings.Repeat("ab", 32), "2", strings.Repeat("a", 20)}},
-		{"file of a private channel", fileDoors(), thing{"buried", "cellar", w.shard("cellar", "buried"), "1", w.fileID("buried", buriedFile)},
-			thing{"buried", "garret", strings.Repeat("ab", 32), "1", strings.Repeat("a", 20)}},
+		{
+			"private package", packageDoors(),
+			thing{"shut", "main", w.shard("main", "shut"), "2", w.fileID("shut", shutFile)},
+			thing{"gone", "main", strings.Repeat("ab", 32), "2", strings.Repeat("a", 20)},
+		},
+		{
+			"file of a private channel", fileDoors(),
+			thing{"buried", "cellar", w.shard("cellar", "buried"), "1", w.fileID("buried", buriedFile)},
+			thing{"buried", "garret", strings.Repeat("ab", 32), "1", strings.Repeat("a", 20)},
+		},
 		{"private channel", channelDoors(), thing{channel: "cellar", generation: "1"}, thing{channel: "garret", generation: "1"}},
 	}
 	for _, tt := range cases {
