@@ -45,12 +45,16 @@ func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string
 	if err != nil {
 		return nil, err
 	}
+	hidden, err := x.sight(ctx, open, st)
+	if err != nil {
+		return nil, err
+	}
 	return st.whole.get("channeldata."+open.ViewKey, func() (*Document, error) {
-		files, err := x.channelFiles(ctx, open, st)
+		files, err := x.channelFiles(ctx, open, st, hidden)
 		if err != nil {
 			return nil, err
 		}
-		b, err := repodata.NewChannelData(st.names(), files).Encode()
+		b, err := repodata.NewChannelData(st.names(hidden), files).Encode()
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +65,7 @@ func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string
 
 // channelFiles reads every record of a state that the caller may see, with what
 // its archive says about itself.
-func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *state) ([]repodata.ChannelFile, error) {
+func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *state, hidden sight) ([]repodata.ChannelFile, error) {
 	var out []repodata.ChannelFile
 	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
 		var name string
@@ -70,7 +74,7 @@ func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *stat
 		if err := r.Scan(&f.Subdir, &name, &js, &exports, &about, &flags); err != nil {
 			return err
 		}
-		if _, hidden := slices.BinarySearch(open.Hidden, name); hidden {
+		if hidden.hides(name) {
 			return nil
 		}
 		var err error
@@ -100,11 +104,12 @@ func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *stat
 	return out, err
 }
 
-// names gives the subdirs of a state, sorted; noarch is always among them.
-func (st *state) names() []string {
-	list := slices.Collect(maps.Keys(st.subdirs))
-	if _, ok := st.subdirs["noarch"]; !ok {
-		list = append(list, "noarch")
+// names gives the subdirs of a state that are not hidden, sorted; noarch is
+// always among them.
+func (st *state) names(hidden sight) []string {
+	list := slices.DeleteFunc(slices.Collect(maps.Keys(st.subdirs)), func(subdir string) bool { return hidden.subdirs[subdir] })
+	if _, ok := st.subdirs[noarch]; !ok {
+		list = append(list, noarch)
 	}
 	slices.Sort(list)
 	return list

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/xml"
 	"net/url"
-	"slices"
 	"time"
 
 	"terrarium/internal/registry"
@@ -21,7 +20,11 @@ func (x *Index) Feed(ctx context.Context, open registry.Opened) (*Document, erro
 	if err != nil {
 		return nil, err
 	}
-	return st.whole.get("feed."+open.ViewKey, func() (*Document, error) { return x.feed(ctx, open, st) })
+	hidden, err := x.sight(ctx, open, st)
+	if err != nil {
+		return nil, err
+	}
+	return st.whole.get("feed."+open.ViewKey, func() (*Document, error) { return x.feed(ctx, open, st, hidden) })
 }
 
 type rssItem struct {
@@ -51,11 +54,12 @@ type rss struct {
 	Channel rssChannel `xml:"channel"`
 }
 
-func (x *Index) feed(ctx context.Context, open registry.Opened, st *state) (*Document, error) {
+func (x *Index) feed(ctx context.Context, open registry.Opened, st *state, hidden sight) (*Document, error) {
 	owner, channel := open.Channel.OwnerName, open.Channel.Name
+	newest := open.Channel.CreatedAt // of what the caller sees: another time would tell of what is hidden
 	doc := rss{Version: "2.0", Channel: rssChannel{
 		Title: owner + "/" + channel, Link: x.opt.URL + "/" + owner + "/-/channels/" + (&url.URL{Path: channel}).EscapedPath(),
-		Text: "New packages in " + owner + "/" + channel, Date: st.modified(open).Format(time.RFC1123Z),
+		Text: "New packages in " + owner + "/" + channel,
 	}}
 	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
 		var id, subdir, name, fileName, version, summary string
@@ -63,8 +67,11 @@ func (x *Index) feed(ctx context.Context, open registry.Opened, st *state) (*Doc
 		if err := r.Scan(&id, &subdir, &name, &fileName, &version, &at, &summary); err != nil {
 			return err
 		}
-		if _, hidden := slices.BinarySearch(open.Hidden, name); hidden || len(doc.Channel.Items) >= feedLength {
+		if hidden.hides(name) || len(doc.Channel.Items) >= feedLength {
 			return nil
+		}
+		if at.After(newest) {
+			newest = at
 		}
 		doc.Channel.Items = append(doc.Channel.Items, rssItem{
 			Title: name + " " + version + " (" + subdir + ")", Text: summary, Date: at.Format(time.RFC1123Z), GUID: rssGUID{ID: id},
@@ -75,15 +82,16 @@ func (x *Index) feed(ctx context.Context, open registry.Opened, st *state) (*Doc
 		SELECT f.id, r.subdir, r.name, r.file_name, r.version, f.uploaded_at, p.summary
 		FROM records r JOIN files f ON f.id = r.file_id JOIN packages p ON p.id = f.package_id
 		WHERE r.channel_id = $1 AND r.added <= $2 AND (r.removed IS NULL OR r.removed > $2)
-		ORDER BY f.uploaded_at DESC, f.id DESC LIMIT $3`, open.Channel.ID, st.generation, feedLength+10*len(open.Hidden)+1000)
+		ORDER BY f.uploaded_at DESC, f.id DESC LIMIT $3`, open.Channel.ID, st.generation, feedLength+10*len(hidden.names)+1000)
 	if err != nil {
 		return nil, err
 	}
+	doc.Channel.Date = newest.Format(time.RFC1123Z)
 	b, err := xml.Marshal(doc)
 	if err != nil {
 		return nil, err
 	}
-	d := &Document{ETag: st.etag(open, "feed"), Modified: st.modified(open)}
+	d := &Document{ETag: st.etag(open, "feed"), Modified: newest}
 	return d.bytes("application/rss+xml", append([]byte(xml.Header), b...)), nil
 }
 

@@ -13,8 +13,10 @@
 // others list on their next request. Nothing here is kept on disk but the names
 // of shards that an index has shown: the rest is made from rows again.
 //
-// What a caller may not see is left out by names (registry.Opened.Hidden): a
-// view shares everything with the snapshot but the pieces that lose a name.
+// What a caller may not see is left out by names: those of packages that are
+// private now, and those under which a state lists files of private packages
+// that were deleted since (registry.Opened, sight). A view shares everything
+// with the snapshot but the pieces that lose a name.
 //
 // Who may read a channel is decided by registry; headers and addresses belong
 // to condahttp.
@@ -80,6 +82,7 @@ type state struct {
 	generation int64
 	subdirs    map[string]*snapshot
 	whole      wholeDocuments
+	sights     sights
 }
 
 func (x *Index) channel(id string) *channel {

@@ -101,10 +101,13 @@ func (x *Index) GenerationAt(ctx context.Context, open registry.Opened, spec str
 		if lerr != nil {
 			return 0, lerr
 		}
-		if err != nil || n > last {
-			return 0, errs.New(errs.NotFound, "%s has no generation %s; the last one is %d.", name, spec, last)
+		if err == nil && n <= last {
+			return n, nil
 		}
-		return n, nil
+		if open.ViewKey != "" { // the last one may be of what is hidden
+			return 0, errs.New(errs.NotFound, "%s has no generation %s.", name, spec)
+		}
+		return 0, errs.New(errs.NotFound, "%s has no generation %s; the last one is %d.", name, spec, last)
 	}
 	until, err := time.Parse(time.DateOnly, spec)
 	if err == nil {

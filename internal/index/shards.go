@@ -117,9 +117,9 @@ func (x *Index) knownShards(ctx context.Context, channel, subdir string, n int) 
 
 // Shard gives the bytes of a shard that an index of the channel names now or
 // has named in the last week, by its hash in lower-case hex. Which index the
-// caller may see was decided with the channel; here only names that are closed
-// to the caller are left out, as if the hash were unknown. at is "" or what At
-// takes.
+// caller may see was decided with the channel; here only what is closed to the
+// caller is left out, as if the hash were unknown: names, and shards with files
+// of private packages that were deleted. at is "" or what At takes.
 func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hexHash string) ([]byte, error) {
 	missing := errs.New(errs.NotFound, "%s/%s has no such shard of %s.", open.Channel.OwnerName, open.Channel.Name, subdir)
 	b, err := hex.DecodeString(hexHash)
@@ -128,11 +128,11 @@ func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hex
 	}
 	hash := hashKey(b)
 	ch := x.channel(open.Channel.ID)
+	st := ch.current.Load()
 	var s *shard
 	ok := false
 	if at != "" || open.Channel.FrozenAt != nil {
-		st, err := x.stateAt(ctx, open, at)
-		if err != nil {
+		if st, err = x.stateAt(ctx, open, at); err != nil {
 			return nil, err
 		}
 		s, ok = st.subdirs[subdir].shard(hash)
@@ -154,7 +154,11 @@ func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hex
 	if s == nil {
 		return nil, missing
 	}
-	if _, hidden := slices.BinarySearch(open.Hidden, s.name); hidden {
+	hidden, err := x.shardHidden(ctx, open, st, subdir, s)
+	if err != nil {
+		return nil, err
+	}
+	if hidden {
 		return nil, missing
 	}
 	return s.data, nil

@@ -53,9 +53,12 @@ func (v *View) Modified() time.Time { return v.snap.modified }
 // Names gives the number of package names that the caller sees.
 func (v *View) Names() int { return len(v.snap.entries) }
 
+// noarch is the subdir that every channel has.
+const noarch = "noarch"
+
 // View gives the subdir at the channel's current generation. noarch is always
 // there, empty if need be; another subdir is errs.NotFound until it has had a
-// file.
+// file that the caller may know of.
 func (x *Index) View(ctx context.Context, open registry.Opened, subdir string) (*View, error) {
 	st, stale, err := x.stateFor(ctx, open)
 	if err != nil {
@@ -85,28 +88,36 @@ func (x *Index) stateFor(ctx context.Context, open registry.Opened) (st *state, 
 }
 
 func (x *Index) viewOf(ctx context.Context, open registry.Opened, st *state, subdir string, stale bool) (*View, error) {
+	hidden, err := x.sight(ctx, open, st)
+	if err != nil {
+		return nil, err
+	}
 	s := st.subdirs[subdir]
-	if s == nil {
-		if subdir != "noarch" {
+	if s == nil || hidden.subdirs[subdir] {
+		if subdir != noarch {
 			return nil, errs.New(errs.NotFound, "%s/%s has nothing for %s.", open.Channel.OwnerName, open.Channel.Name, subdir)
 		}
 		s = &snapshot{channel: open.Channel.ID, subdir: subdir, modified: open.Channel.CreatedAt}
 	}
-	s, err := x.without(ctx, s, open.Hidden)
+	s, err = x.without(ctx, s, hidden.names)
 	if err != nil {
 		return nil, err
 	}
 	return &View{x: x, snap: s, stale: stale}, nil
 }
 
-// Subdirs gives the names of the subdirs that the channel has, sorted, noarch
-// always among them.
+// Subdirs gives the names of the subdirs that the channel has for the caller,
+// sorted, noarch always among them.
 func (x *Index) Subdirs(ctx context.Context, open registry.Opened) ([]string, error) {
 	st, _, err := x.stateFor(ctx, open)
 	if err != nil {
 		return nil, err
 	}
-	return st.names(), nil
+	hidden, err := x.sight(ctx, open, st)
+	if err != nil {
+		return nil, err
+	}
+	return st.names(hidden), nil
 }
 
 // without gives the snapshot less the hidden names. What it makes is kept with

@@ -57,6 +57,9 @@ func (o Opened) listed(db *sqldb.DB, arg func(any) string) string {
 	if len(o.Hidden) > 0 {
 		where += " AND rec.name NOT IN (SELECT value FROM " + db.EachText(arg(o.Hidden)) + " AS hidden)"
 	}
+	if o.Channel.FrozenAt != nil && len(o.HiddenPackages) > 0 {
+		where += " AND NOT EXISTS (SELECT 1 FROM files f WHERE f.id = rec.file_id AND f.package_id IN (SELECT value FROM " + db.EachText(arg(o.HiddenPackages)) + " AS closed))"
+	}
 	return where
 }
 
@@ -125,6 +128,12 @@ func (r *Registry) ChannelChanges(ctx context.Context, o Opened, limit int) ([]C
 	visible := ""
 	if len(o.Hidden) > 0 {
 		visible = " AND n.name NOT IN (SELECT value FROM " + r.db.EachText(args.add(o.Hidden)) + " AS hidden)"
+	}
+	if len(o.HiddenPackages) > 0 {
+		// The log has names only; whose files came or went, the records say.
+		visible += " AND (n.name NOT IN (SELECT value FROM " + r.db.EachText(args.add(o.HiddenPast)) + " AS past)" +
+			" OR EXISTS (SELECT 1 FROM records rec JOIN files f ON f.id = rec.file_id WHERE rec.channel_id = n.channel_id AND rec.subdir = n.subdir AND rec.name = n.name" +
+			" AND (rec.added = n.number OR rec.removed = n.number) AND f.package_id NOT IN (SELECT value FROM " + r.db.EachText(args.add(o.HiddenPackages)) + " AS closed)))"
 	}
 	recent := "SELECT DISTINCT n.number FROM generation_names n WHERE n.channel_id = " + id + visible + " ORDER BY n.number DESC LIMIT " + args.add(limit)
 	var list []ChannelChange
@@ -195,7 +204,7 @@ func (r *Registry) OwnerChannels(ctx context.Context, actor access.Actor, ownerN
 		return nil, fmt.Errorf("list the channels of %s: %w", o.Name, err)
 	}
 	args := parameters{o.ID}
-	readable := access.ReadablePackages(actor, args.add, r.db, "p")
+	readable := access.ReadablePackagesVia(actor, "api", args.add, r.db, "p")
 	type counted struct {
 		packages int
 		seen     int64

@@ -150,25 +150,28 @@ func (r *Registry) FileAt(ctx context.Context, opened Opened, subdir, name strin
 	if err != nil {
 		return File{}, err
 	}
-	if opened.hides(f.PackageName) {
+	if opened.hides(f) {
 		return File{}, absent
 	}
 	return f, nil
 }
 
-// goneOr gives errs.Gone for a file that was deleted from the channel and is
-// still in the trash, else the given refusal.
+// goneOr gives errs.Gone for a file that was deleted from the channel and that
+// the caller may know of, else the given refusal.
 func (r *Registry) goneOr(ctx context.Context, absent error, opened Opened, subdir, name string) error {
-	f, err := findFile(ctx, r.db, absent, ` WHERE f.owner_id = $1 AND f.subdir = $2 AND f.name_key = $3 AND f.type = 'conda'
-		AND f.deleted_at IS NOT NULL
-		AND EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = $4)
-		ORDER BY f.deleted_at DESC LIMIT 1`,
-		opened.Channel.OwnerID, subdir, strings.ToLower(name), opened.Channel.ID)
+	var args parameters
+	where := " WHERE f.owner_id = " + args.add(opened.Channel.OwnerID) + " AND f.subdir = " + args.add(subdir) +
+		" AND f.name_key = " + args.add(strings.ToLower(name)) + " AND f.type = 'conda' AND f.deleted_at IS NOT NULL" +
+		" AND EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = " + args.add(opened.Channel.ID) + ")"
+	if len(opened.Hidden) > 0 {
+		where += " AND p.name NOT IN (SELECT value FROM " + r.db.EachText(args.add(opened.Hidden)) + " AS hidden)"
+	}
+	if len(opened.HiddenPackages) > 0 {
+		where += " AND p.id NOT IN (SELECT value FROM " + r.db.EachText(args.add(opened.HiddenPackages)) + " AS closed)"
+	}
+	f, err := findFile(ctx, r.db, absent, where+" ORDER BY f.deleted_at DESC LIMIT 1", args...)
 	if err != nil {
 		return err
-	}
-	if opened.hides(f.PackageName) {
-		return absent
 	}
 	return errs.New(errs.Gone, "%s was deleted from %s/%s on %s.", name, opened.Channel.OwnerName, opened.Channel.Name,
 		f.DeletedAt.Format(time.DateOnly)).Because("deleted")
@@ -177,8 +180,8 @@ func (r *Registry) goneOr(ctx context.Context, absent error, opened Opened, subd
 // FileAtGeneration is FileAt for the channel as it was at a generation. A file
 // that was deleted or replaced since is found as long as its bytes are kept.
 func (r *Registry) FileAtGeneration(ctx context.Context, opened Opened, generation int64, subdir, name string) (File, error) {
-	absent := errs.New(errs.NotFound, "There was no file %s/%s in the channel %s/%s at generation %d.",
-		subdir, name, opened.Channel.OwnerName, opened.Channel.Name, generation)
+	absent := errs.New(errs.NotFound, "There was no file %s/%s in the channel %s/%s then.",
+		subdir, name, opened.Channel.OwnerName, opened.Channel.Name)
 	f, err := findFile(ctx, r.db, absent, ` JOIN records r ON r.file_id = f.id
 		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.file_name = $3 AND r.added <= $4 AND (r.removed IS NULL OR r.removed > $4)`,
 		opened.Channel.ID, subdir, name, generation)
@@ -188,7 +191,7 @@ func (r *Registry) FileAtGeneration(ctx context.Context, opened Opened, generati
 	if err != nil {
 		return File{}, err
 	}
-	if opened.hides(f.PackageName) {
+	if opened.hides(f) {
 		return File{}, absent
 	}
 	return f, nil

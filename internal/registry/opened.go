@@ -24,17 +24,26 @@ type Opened struct {
 	// Hidden are the names of the owner's private packages that this caller
 	// may not read, sorted.
 	Hidden []string
-	// ViewKey is "" or a short hash of Hidden: callers who see the same share it.
+	// HiddenPackages are the ids of the owner's deleted packages that were
+	// private and that this caller could not read, sorted: what the channel
+	// listed of them stays closed. Their names may be those of others now.
+	HiddenPackages []string
+	// HiddenPast are the names of HiddenPackages, sorted.
+	HiddenPast []string
+	// ViewKey is "" or a short hash of Hidden and HiddenPackages: callers who
+	// see the same share it.
 	ViewKey string
 	// Public is whether anybody at all sees exactly this: the channel is public
-	// and its owner has no private package.
+	// and its owner has, and had, no private package.
 	Public bool
 }
 
-// hides reports whether the caller may not know of a package of the owner.
-func (o Opened) hides(packageName string) bool {
-	_, hidden := slices.BinarySearch(o.Hidden, packageName)
-	return hidden
+// hides reports whether the caller may not know of a file of the owner: its name
+// is that of a closed package, or it belonged to one that was deleted.
+func (o Opened) hides(f File) bool {
+	_, now := slices.BinarySearch(o.Hidden, f.PackageName)
+	_, once := slices.BinarySearch(o.HiddenPackages, f.PackageID)
+	return now || once
 }
 
 // maxOpened bounds the cache of opened channels; beyond it the cache starts anew.
@@ -153,24 +162,32 @@ func (r *Registry) openChannel(ctx context.Context, actor access.Actor, load fun
 	readable := access.ReadablePackagesVia(actor, "conda", arg, r.db, "p")
 	private := 0
 	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
-		var name string
-		var mine bool
-		if err := rows.Scan(&name, &mine); err != nil {
+		var id, name string
+		var deleted, mine bool
+		if err := rows.Scan(&id, &name, &deleted, &mine); err != nil {
 			return err
 		}
 		private++
-		if !mine {
+		switch {
+		case mine:
+		case deleted:
+			opened.HiddenPackages = append(opened.HiddenPackages, id)
+			opened.HiddenPast = append(opened.HiddenPast, name)
+		default:
 			opened.Hidden = append(opened.Hidden, name)
 		}
 		return nil
-	}, "SELECT p.name, ("+readable+") FROM packages p WHERE p.owner_id = "+ownerID+" AND p.private AND p.deleted_at IS NULL ORDER BY p.name", args...)
+	}, "SELECT p.id, p.name, p.deleted_at IS NOT NULL, ("+readable+") FROM packages p WHERE p.owner_id = "+ownerID+" AND p.private"+
+		" AND (p.deleted_at IS NULL OR EXISTS (SELECT 1 FROM files f WHERE f.package_id = p.id)) ORDER BY p.name", args...)
 	if err != nil {
 		return Opened{}, fmt.Errorf("look which packages of %s are private: %w", o.Name, err)
 	}
 	opened.Hidden = slices.Compact(opened.Hidden)
 	opened.Public = ch.Visibility == access.Public && private == 0
-	if len(opened.Hidden) > 0 {
-		sum := sha256.Sum256([]byte(strings.Join(opened.Hidden, "\n")))
+	opened.HiddenPast = slices.Compact(opened.HiddenPast)
+	slices.Sort(opened.HiddenPackages)
+	if len(opened.Hidden)+len(opened.HiddenPackages) > 0 {
+		sum := sha256.Sum256([]byte(strings.Join(opened.Hidden, "\n") + "\n\n" + strings.Join(opened.HiddenPackages, "\n")))
 		opened.ViewKey = hex.EncodeToString(sum[:8])
 	}
 	return opened, nil

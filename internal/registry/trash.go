@@ -122,7 +122,8 @@ func trashedLabels(ctx context.Context, db *sqldb.DB, fileID string) ([]string, 
 
 // RestoreFile takes a file out of the trash, with the labels it had; its package
 // and release come back too if they were deleted. Write is needed. errs.Exists
-// when its name has been taken since, errs.NotFound when the trash was emptied.
+// when its name has been taken since, errs.Conflict when its package was private
+// and the one of that name is public now, errs.NotFound when the trash was emptied.
 func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID string) (f File, err error) {
 	absent := errs.New(errs.NotFound, "There is no deleted file with the id %q, or the trash was emptied.", clip(fileID))
 	err = r.change(ctx, actor, "restore", func(ctx context.Context, c *change) error {
@@ -138,7 +139,7 @@ func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID s
 			return err
 		}
 		o := owner{f.OwnerID, f.OwnerName, f.OwnerKind}
-		pkg, err := findPackage(ctx, c.tx, o, f.PackageName)
+		pkg, err := findPackage(ctx, c.tx, whole(actor), o, f.PackageName)
 		fresh := errs.Is(err, errs.NotFound)
 		if err != nil && !fresh {
 			return err
@@ -148,6 +149,10 @@ func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID s
 		}
 		if err := may(actor, access.Write, pkg.object()); err != nil {
 			return err
+		}
+		if f.Private && !pkg.Private {
+			return errs.New(errs.Conflict, "%s belonged to a private package, and %s is public now. Make the package private first, or upload the file again.",
+				f.Basename, pkg.FullName())
 		}
 		channels, err := c.targets(ctx, o, pkg, labels)
 		if err != nil {
