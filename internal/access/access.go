@@ -159,6 +159,9 @@ type Object struct {
 	PackageID          string
 	PackageName        string
 	Private            bool // the package is private
+	// Closed says that the package is in no channel that the actor may read: it
+	// then is as closed as a private one. ClosedPackages finds it out.
+	Closed bool
 	// Scope is the family of scopes that the door asks for, "api" (also ""),
 	// "conda" or "pypi", or one scope in full such as "api:modify-group",
 	// which then stands for changes.

@@ -25,8 +25,9 @@ type Verdict struct {
 // to the owner itself and to an organisation's owners and administrators;
 // members read internal channels; grants give read, write or admin on an owner
 // at large, a channel or a package. A private package opens to grants on itself
-// or on its owner, never to one on a channel. A grant to write a channel lets
-// its holder put packages there. The settings of an owner are its
+// or on its owner, never to one on a channel, and so does a public one that is in
+// no channel that the actor may read. A grant to write a channel lets its holder
+// put packages there. The settings of an owner are its
 // administrators' alone. To be operator gives no right here.
 func Can(a Actor, v Verb, o Object) Verdict {
 	r := rightsOf(a, o)
@@ -75,7 +76,7 @@ func rightsOf(a Actor, o Object) rights {
 	onChannel = max(onChannel, onOwner)
 	onPackage = max(onPackage, onOwner)
 
-	shut := o.isPackage() && o.Private // opens only to a right on the package
+	shut := o.isPackage() && (o.Private || o.Closed) // opens only to a right on the package
 	var channelOpen bool
 	switch {
 	case !o.isChannel() || o.Visibility == Public:

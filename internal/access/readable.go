@@ -8,24 +8,152 @@ import (
 )
 
 // ReadablePackages gives an SQL condition that holds for the packages that the
-// actor may read through the API: Can as a filter of lists. The query must have
-// the table packages under the given alias. arg takes a value and gives the
-// placeholder under which the query will be given it, such as "$3".
+// actor may read through the API: Can as a filter of lists, which leaves out
+// private packages and those that ClosedPackages names, unless the actor holds a
+// right on them. The query must have the table packages under the given alias.
+// arg takes a value and gives the placeholder under which the query will be given
+// it, such as "$3".
 func ReadablePackages(a Actor, arg func(any) string, db *sqldb.DB, alias string) string {
-	return ReadablePackagesVia(a, "api", arg, db, alias)
+	if a.Kind == KindSystem {
+		return "TRUE"
+	}
+	open := fmt.Sprintf("NOT %s.private AND NOT %s", alias, ClosedPackages(a, arg, db, alias))
+	return fmt.Sprintf("(%s OR %s)", open, granted(a, "api", arg, db, alias))
 }
 
-// ReadablePackagesVia is ReadablePackages behind the door of a family of scopes,
-// "api", "conda" or "pypi".
+// ReadablePackagesVia looks at the packages alone, behind the door of a family of
+// scopes, "api", "conda" or "pypi": for lists of what is in one channel, which has
+// been judged.
 func ReadablePackagesVia(a Actor, family string, arg func(any) string, db *sqldb.DB, alias string) string {
 	if a.Kind == KindSystem {
 		return "TRUE"
 	}
-	open := fmt.Sprintf("NOT %s.private", alias)
+	return fmt.Sprintf("(NOT %s.private OR %s)", alias, granted(a, family, arg, db, alias))
+}
+
+// granted holds for the packages on which the actor has a right of its own,
+// through the owner or a grant.
+func granted(a Actor, family string, arg func(any) string, db *sqldb.DB, alias string) string {
 	if a.Anonymous() || !a.Scopes.Allow(wanted(Read, Object{Scope: family})) {
-		return open
+		return "FALSE"
 	}
-	owners, packages := []string{}, []string{}
+	packages := a.granted(OnPackage)
+	condition := among(alias+".owner_id", a.administered(), arg, db)
+	if len(packages) > 0 {
+		condition = fmt.Sprintf("(%s OR %s)", condition, among(alias+".id", packages, arg, db))
+	}
+	if a.OrgToken != "" {
+		condition += fmt.Sprintf(" AND %s.owner_id = %s", alias, arg(a.OrgToken))
+	}
+	if len(a.Resources) > 0 {
+		condition += fmt.Sprintf(" AND EXISTS (SELECT 1 FROM owners AS limited WHERE limited.id = %s.owner_id AND (%s OR %s))", alias,
+			among("limited.name", a.Resources, arg, db), among("limited.name || '/' || "+alias+".name", a.Resources, arg, db))
+	}
+	return "(" + condition + ")"
+}
+
+// ClosedPackages gives an SQL condition that holds for the packages that are in
+// no channel that the actor may read: what Can is told as Object.Closed. Files
+// without a label count by the channel main of the owner, and so do packages
+// without files. alias names the table packages.
+func ClosedPackages(a Actor, arg func(any) string, db *sqldb.DB, alias string) string {
+	if a.Kind == KindSystem {
+		return "FALSE"
+	}
+	open := openChannels(a, arg, db)
+	live := "SELECT 1 FROM files AS shown WHERE shown.package_id = " + alias + ".id AND shown.deleted_at IS NULL"
+	return fmt.Sprintf(`(%[2]s
+		AND NOT EXISTS (%[3]s AND %[4]s)
+		AND (EXISTS (SELECT 1 FROM channels AS main WHERE main.owner_id = %[1]s.owner_id AND main.name = 'main' AND NOT %[5]s)
+			OR EXISTS (%[3]s) AND NOT EXISTS (%[3]s AND %[6]s)))`,
+		alias, hides(alias, open), live, listed(open("c")), open("main"), unlisted)
+}
+
+// PartlyClosed gives an SQL condition that holds for the packages that have files
+// such as ClosedFiles names. alias names the table packages.
+func PartlyClosed(a Actor, arg func(any) string, db *sqldb.DB, alias string) string {
+	if a.Kind == KindSystem {
+		return "FALSE"
+	}
+	open := openChannels(a, arg, db)
+	return fmt.Sprintf("(%s AND EXISTS (SELECT 1 FROM files AS part WHERE part.package_id = %s.id AND part.deleted_at IS NULL AND %s))",
+		hides(alias, open), alias, ClosedFiles(a, arg, db, "part"))
+}
+
+// hides holds for packages whose owner has a channel that is not open. Most have
+// none; the list of those that do is made once for all rows.
+func hides(alias string, open func(string) string) string {
+	return alias + ".owner_id IN (SELECT closed.owner_id FROM channels AS closed WHERE NOT " + open("closed") + ")"
+}
+
+// ClosedFiles gives an SQL condition that holds for the files that carry labels,
+// all of them of channels that the actor may not read. alias names the table
+// files.
+func ClosedFiles(a Actor, arg func(any) string, db *sqldb.DB, alias string) string {
+	if a.Kind == KindSystem {
+		return "FALSE"
+	}
+	open := openChannels(a, arg, db)
+	return fmt.Sprintf(`(EXISTS (SELECT 1 FROM file_channels AS fc WHERE fc.file_id = %[1]s.id)
+		AND NOT EXISTS (SELECT 1 FROM file_channels AS fc JOIN channels AS c ON c.id = fc.channel_id WHERE fc.file_id = %[1]s.id AND %[2]s))`,
+		alias, open("c"))
+}
+
+// listed holds for files "shown" in a channel c for which the condition holds.
+func listed(condition string) string {
+	return "EXISTS (SELECT 1 FROM file_channels AS fc JOIN channels AS c ON c.id = fc.channel_id WHERE fc.file_id = shown.id AND " + condition + ")"
+}
+
+// unlisted holds for files "shown" in no channel.
+const unlisted = "NOT EXISTS (SELECT 1 FROM file_channels AS fc WHERE fc.file_id = shown.id)"
+
+// openChannels makes, for an alias of the table channels, the SQL condition that
+// holds for the channels that the actor may read through the API.
+func openChannels(a Actor, arg func(any) string, db *sqldb.DB) func(alias string) string {
+	if a.Anonymous() {
+		return func(alias string) string { return "(" + alias + ".visibility = 'public')" }
+	}
+	open := func(alias string) string { return alias + ".visibility IN ('public', 'authenticated')" }
+	if !a.Scopes.Allow(wanted(Read, Object{})) {
+		return func(alias string) string { return "(" + open(alias) + ")" }
+	}
+	belongs := []string{}
+	for id := range a.Roles {
+		belongs = append(belongs, id)
+	}
+	if a.ID != "" {
+		belongs = append(belongs, a.ID)
+	}
+	slices.Sort(belongs)
+	channels := arg(a.granted(OnChannel))
+	owners, members := arg(a.administered()), arg(belongs)
+	in := func(expression, list string) string {
+		return fmt.Sprintf("%s IN (SELECT value FROM %s)", expression, db.EachText(list))
+	}
+	organization, resources := "", ""
+	if a.OrgToken != "" {
+		organization = arg(a.OrgToken)
+	}
+	if len(a.Resources) > 0 {
+		resources = arg(a.Resources)
+	}
+	return func(alias string) string {
+		limits := ""
+		if organization != "" {
+			limits += " AND " + alias + ".owner_id = " + organization
+		}
+		if resources != "" {
+			limits += " AND EXISTS (SELECT 1 FROM owners AS limited WHERE limited.id = " + alias + ".owner_id AND " + in("limited.name", resources) + ")"
+		}
+		return fmt.Sprintf("(%s OR (%s OR %s OR %s.visibility = 'internal' AND %s)%s)", open(alias),
+			in(alias+".owner_id", owners), in(alias+".id", channels), alias, in(alias+".owner_id", members), limits)
+	}
+}
+
+// administered lists the ids of the owners on all of which the actor holds a
+// right.
+func (a Actor) administered() []string {
+	owners := a.granted(OnOwner)
 	if a.ID != "" {
 		owners = append(owners, a.ID)
 	}
@@ -34,30 +162,23 @@ func ReadablePackagesVia(a Actor, family string, arg func(any) string, db *sqldb
 			owners = append(owners, id)
 		}
 	}
+	slices.Sort(owners)
+	return slices.Compact(owners)
+}
+
+// granted lists the ids of the objects of a kind on which a grant gives a right.
+func (a Actor) granted(kind string) []string {
+	list := []string{}
 	for _, g := range a.Grants {
-		switch {
-		case !g.Verb.Valid():
-		case g.ObjectKind == OnOwner:
-			owners = append(owners, g.ObjectID)
-		case g.ObjectKind == OnPackage:
-			packages = append(packages, g.ObjectID)
+		if g.Verb.Valid() && g.ObjectKind == kind && g.ObjectID != "" {
+			list = append(list, g.ObjectID)
 		}
 	}
-	slices.Sort(owners)
+	slices.Sort(list)
+	return slices.Compact(list)
+}
 
-	in := func(expression string, list []string) string {
-		return fmt.Sprintf("%s IN (SELECT value FROM %s)", expression, db.EachText(arg(list)))
-	}
-	granted := in(alias+".owner_id", slices.Compact(owners))
-	if len(packages) > 0 {
-		granted = fmt.Sprintf("(%s OR %s)", granted, in(alias+".id", packages))
-	}
-	if a.OrgToken != "" {
-		granted += fmt.Sprintf(" AND %s.owner_id = %s", alias, arg(a.OrgToken))
-	}
-	if len(a.Resources) > 0 {
-		granted += fmt.Sprintf(" AND EXISTS (SELECT 1 FROM owners AS limited WHERE limited.id = %s.owner_id AND (%s OR %s))", alias,
-			in("limited.name", a.Resources), in("limited.name || '/' || "+alias+".name", a.Resources))
-	}
-	return fmt.Sprintf("(%s OR %s)", open, granted)
+// among holds where an expression is one of the texts.
+func among(expression string, list []string, arg func(any) string, db *sqldb.DB) string {
+	return fmt.Sprintf("%s IN (SELECT value FROM %s)", expression, db.EachText(arg(list)))
 }

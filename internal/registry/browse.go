@@ -76,6 +76,13 @@ func (r *Registry) Look(ctx context.Context, actor access.Actor, owner, name str
 	return loadPackage(ctx, r.db, actor, access.Read, owner, name)
 }
 
+// Allowed judges whether the caller may do something with a package, for doors
+// where a call may ask for no change at all. It gives the refusal, or nil.
+func (r *Registry) Allowed(ctx context.Context, actor access.Actor, v access.Verb, owner, name string) error {
+	_, err := loadPackage(ctx, r.db, actor, v, owner, name)
+	return err
+}
+
 // FilesOf is Files for a package that was just read, or for one version of it.
 func (r *Registry) FilesOf(ctx context.Context, actor access.Actor, p Package, version string) ([]File, error) {
 	if err := may(actor, access.Read, p.object()); err != nil {
@@ -239,7 +246,7 @@ func (r *Registry) SharedWith(ctx context.Context, actor access.Actor, owner str
 	if err != nil {
 		return nil, 0, err
 	}
-	list, _, err := r.page(ctx, c, "p.released_at DESC NULLS LAST, p.id", "", bounded(limit, 10))
+	list, _, err := r.page(ctx, actor, c, "p.released_at DESC NULLS LAST, p.id", "", bounded(limit, 10))
 	return list, total, err
 }
 

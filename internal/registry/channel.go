@@ -79,7 +79,7 @@ func findChannel(ctx context.Context, db *sqldb.DB, o owner, name, lock string) 
 		return Channel{}, fmt.Errorf("read channel %s/%s: %w", o.Name, name, err)
 	}
 	if len(list) == 0 {
-		return Channel{}, access.Absent(o.channelObject(name))
+		return Channel{}, access.Absent(o.channelObject(strings.ToLower(name)))
 	}
 	return list[0], nil
 }
@@ -120,7 +120,7 @@ func (r *Registry) Channels(ctx context.Context, actor access.Actor, owner strin
 	args := []any{o.ID}
 	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
 	counts := map[string]int{}
-	readable := access.ReadablePackages(actor, arg, r.db, "p")
+	readable := access.ReadablePackagesVia(actor, "api", arg, r.db, "p")
 	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
 		var id string
 		var n int
@@ -157,7 +157,7 @@ func (r *Registry) ChannelFiles(ctx context.Context, actor access.Actor, owner, 
 	}
 	args := []any{ch.ID}
 	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
-	readable := access.ReadablePackages(actor, arg, r.db, "p")
+	readable := access.ReadablePackagesVia(actor, "api", arg, r.db, "p")
 	files, err := sqldb.All(ctx, r.db, scanFile, fileColumns+fileFrom+` JOIN file_channels fc ON fc.file_id = f.id
 		WHERE fc.channel_id = $1 AND f.deleted_at IS NULL AND `+readable+" ORDER BY f.uploaded_at, f.id", args...)
 	if err != nil {

@@ -137,8 +137,8 @@ func (c *change) auditLabel(ctx context.Context, action string, ch Channel, s Se
 	})
 }
 
-// selected gives the live files that a selector names, of those in a channel if
-// one is given. A package, version or file that is named and not there is
+// selected gives the live files that a selector names and that the actor may
+// read, of those in a channel if one is given. A package, version or file that is named and not there is
 // errs.NotFound. The package is empty where the selector names none.
 func (c *change) selected(ctx context.Context, ownerName string, s Selector, channelID string) (o owner, p Package, files []File, err error) {
 	if o, err = loadOwner(ctx, c.tx, ownerName); err != nil {
@@ -162,10 +162,13 @@ func (c *change) selected(ctx context.Context, ownerName string, s Selector, cha
 	if channelID != "" {
 		where += " AND EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id AND fc.channel_id = " + arg(channelID) + ")"
 	}
-	where += " AND " + access.ReadablePackages(c.actor, arg, c.tx, "p")
+	where += " AND " + access.ReadablePackages(whole(c.actor), arg, c.tx, "p")
 	files, err = sqldb.All(ctx, c.tx, scanFile, fileColumns+fileFrom+where+" ORDER BY f.id", args...)
 	if err != nil {
 		return owner{}, Package{}, nil, fmt.Errorf("select files of %s: %w", o.Name, err)
+	}
+	if files, err = c.r.labelled(ctx, c.tx, whole(c.actor), files); err != nil {
+		return owner{}, Package{}, nil, err
 	}
 	if len(files) == 0 && channelID == "" && (s.Version != nil || s.Basename != nil) {
 		return owner{}, Package{}, nil, errs.New(errs.NotFound, "No file of %s is selected by that.", o.Name)
@@ -181,20 +184,33 @@ func (c *change) mayPut(p access.Object, ch Channel) error {
 		if plain := may(c.actor, access.Write, p); plain != nil {
 			return plain
 		}
+		return access.Absent(ch.object())
 	}
 	return err
 }
 
-// writable judges whether the actor may put files into a channel or take them
-// out. Where none is selected it judges the package, or the channel.
-func (c *change) writable(p Package, files []File, ch Channel) error {
-	switch {
-	case len(files) == 0 && p.ID != "":
-		return c.mayPut(p.object(), ch)
-	case len(files) == 0:
-		return may(c.actor, access.Write, ch.object())
+// mayPutAll is mayPut for calls that name no package. It names none either: a
+// channel that is closed, or still to be made, is answered for by its owner.
+func (c *change) mayPutAll(ch Channel) error {
+	if ch.ID != "" {
+		if err := may(c.actor, access.Write, ch.object()); !errs.Is(err, errs.NotFound) {
+			return err
+		}
 	}
-	seen := map[string]bool{}
+	return may(c.actor, access.Write, access.Object{OwnerID: ch.OwnerID, OwnerName: ch.OwnerName, OwnerKind: ch.OwnerKind})
+}
+
+// writable judges whether the actor may put files into a channel or take them
+// out: first the package that the call names, or else the channel.
+func (c *change) writable(p Package, files []File, ch Channel) error {
+	err := c.mayPutAll(ch)
+	if p.ID != "" {
+		err = c.mayPut(p.object(), ch)
+	}
+	if err != nil {
+		return err
+	}
+	seen := map[string]bool{p.ID: true}
 	for _, f := range files {
 		if seen[f.PackageID] {
 			continue

@@ -37,7 +37,7 @@ func (o owner) channelObject(name string) access.Object {
 func (p Package) object() access.Object {
 	return access.Object{
 		OwnerID: p.OwnerID, OwnerName: p.OwnerName, OwnerKind: p.OwnerKind,
-		PackageID: p.ID, PackageName: p.Name, Private: p.Private,
+		PackageID: p.ID, PackageName: p.Name, Private: p.Private, Closed: p.closed,
 	}
 }
 
@@ -74,15 +74,22 @@ func loadOwner(ctx context.Context, db *sqldb.DB, name string) (owner, error) {
 	return o, nil
 }
 
+// packageColumns are followed by access.PartlyClosed.
 const packageColumns = `SELECT p.id, p.owner_id, o.name, o.kind, p.name, p.private, p.summary, p.attrs, p.types, p.latest,
 	p.license, p.platforms, p.downloads, p.created_by, p.created_at, p.modified_at, p.released_at`
 
 const packageFrom = ` FROM packages p JOIN owners o ON o.id = p.owner_id`
 
-func scanPackage(rows *sqldb.Rows, p *Package) error {
+func scanPackage(rows *sqldb.Rows, p *Package) error { return scanPackageAnd(rows, p) }
+
+// scanPackageAnd is scanPackage for queries that name more columns behind those of
+// a package.
+func scanPackageAnd(rows *sqldb.Rows, p *Package, more ...any) error {
 	var types, platforms jsonList
-	err := rows.Scan(&p.ID, &p.OwnerID, &p.OwnerName, &p.OwnerKind, &p.Name, &p.Private, &p.Summary, &p.Attrs, &types, &p.Latest,
-		&p.License, &platforms, &p.Downloads, &p.CreatedBy, &p.CreatedAt, &p.ModifiedAt, &p.ReleasedAt)
+	err := rows.Scan(append([]any{
+		&p.ID, &p.OwnerID, &p.OwnerName, &p.OwnerKind, &p.Name, &p.Private, &p.Summary, &p.Attrs, &types, &p.Latest,
+		&p.License, &platforms, &p.Downloads, &p.CreatedBy, &p.CreatedAt, &p.ModifiedAt, &p.ReleasedAt, &p.partly,
+	}, more...)...)
 	p.Types, p.Platforms = types, platforms
 	return err
 }
@@ -90,14 +97,17 @@ func scanPackage(rows *sqldb.Rows, p *Package) error {
 // loadPackage finds a live package of an owner and judges whether the actor may
 // do verb with it.
 func loadPackage(ctx context.Context, db *sqldb.DB, actor access.Actor, verb access.Verb, ownerName, name string) (Package, error) {
+	return judgePackage(ctx, db, actor, actor, verb, ownerName, name)
+}
+
+// judgePackage is loadPackage for an actor to whom those channels are open that
+// the viewer may read.
+func judgePackage(ctx context.Context, db *sqldb.DB, actor, viewer access.Actor, verb access.Verb, ownerName, name string) (Package, error) {
 	o, err := loadOwner(ctx, db, ownerName)
 	if err != nil {
 		return Package{}, err
 	}
-	p, err := findPackage(ctx, db, o, name)
-	if errs.Is(err, errs.NotFound) {
-		return Package{}, access.Absent(o.packageObject(packageName(name), true))
-	}
+	p, err := findPackage(ctx, db, viewer, o, name)
 	if err != nil {
 		return Package{}, err
 	}
@@ -105,24 +115,37 @@ func loadPackage(ctx context.Context, db *sqldb.DB, actor access.Actor, verb acc
 }
 
 // findPackage is loadPackage without judging.
-func findPackage(ctx context.Context, db *sqldb.DB, o owner, name string) (Package, error) {
+func findPackage(ctx context.Context, db *sqldb.DB, viewer access.Actor, o owner, name string) (Package, error) {
 	name = packageName(name)
-	list, err := sqldb.All(ctx, db, scanPackage, packageColumns+packageFrom+
-		" WHERE p.owner_id = $1 AND p.name = $2 AND p.deleted_at IS NULL", o.ID, name)
+	c := &condition{where: []string{"p.deleted_at IS NULL"}}
+	c.add("p.owner_id = %s", o.ID)
+	c.add("p.name = %s", name)
+	partly := access.PartlyClosed(viewer, c.arg, db, "p")
+	closed := access.ClosedPackages(viewer, c.arg, db, "p")
+	list, err := sqldb.All(ctx, db, func(rows *sqldb.Rows, p *Package) error { return scanPackageAnd(rows, p, &p.closed) },
+		packageColumns+", "+partly+", "+closed+packageFrom+c.text(), c.args...)
 	if err != nil {
 		return Package{}, fmt.Errorf("read package %s/%s: %w", o.Name, name, err)
 	}
 	if len(list) == 0 {
 		return Package{}, access.Absent(o.packageObject(name, true))
 	}
-	return list[0], nil
+	return list[0], limitToOpen(ctx, db, viewer, list)
+}
+
+// whole is the person behind a credential, whatever that is limited to. Changes
+// look at packages with its eyes: a token that may only upload does so without
+// reading, and what it may change is judged by itself.
+func whole(actor access.Actor) access.Actor {
+	actor.Scopes, actor.Resources, actor.OrgToken = nil, nil, ""
+	return actor
 }
 
 // vacant refuses, as errs.Exists, the name of a package that is there and that the
 // caller may not read. Ask only for callers who may make packages here: nobody
 // else may learn that it exists.
 func vacant(ctx context.Context, db *sqldb.DB, o owner, name string) error {
-	_, err := findPackage(ctx, db, o, name)
+	_, err := findPackage(ctx, db, access.System(), o, name)
 	if errs.Is(err, errs.NotFound) {
 		return nil
 	}
@@ -147,7 +170,7 @@ func findRelease(ctx context.Context, db *sqldb.DB, p Package, version string) (
 		return Release{}, fmt.Errorf("read release %s %s: %w", p.FullName(), version, err)
 	}
 	if len(list) == 0 {
-		return Release{}, errs.New(errs.NotFound, "There is no release %s of %s.", version, p.FullName())
+		return Release{}, noRelease(p, version)
 	}
 	return list[0], nil
 }
@@ -206,5 +229,5 @@ func (c *change) loadPackage(ctx context.Context, verb access.Verb, ownerName, n
 			return Package{}, fmt.Errorf("lock package %s/%s: %w", ownerName, name, err)
 		}
 	}
-	return loadPackage(ctx, c.tx, c.actor, verb, ownerName, name)
+	return judgePackage(ctx, c.tx, c.actor, whole(c.actor), verb, ownerName, name)
 }

@@ -78,9 +78,7 @@ func (r *Registry) Package(ctx context.Context, actor access.Actor, owner, name 
 	if err != nil {
 		return Package{}, err
 	}
-	c := &condition{}
-	c.add("r.package_id = %s", p.ID)
-	c.where = append(c.where, "r.deleted_at IS NULL", openRelease(actor, c, r.db))
+	c := releasesOf(actor, p, r.db)
 	p.Versions, err = sqldb.All(ctx, r.db, sqldb.Scalar[string], "SELECT r.version FROM releases r"+c.text(), c.args...)
 	if err != nil {
 		return Package{}, fmt.Errorf("list the versions of %s: %w", p.FullName(), err)

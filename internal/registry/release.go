@@ -47,16 +47,21 @@ func (r *Registry) Release(ctx context.Context, actor access.Actor, owner, pkg, 
 	if err != nil {
 		return Release{}, err
 	}
+	if err := r.releaseOpen(ctx, actor, p, version); err != nil {
+		return Release{}, err
+	}
 	return findRelease(ctx, r.db, p, version)
 }
 
-// Releases lists the versions of a package, oldest first by conda's order.
+// Releases lists the versions of a package that the caller may read, oldest
+// first by conda's order.
 func (r *Registry) Releases(ctx context.Context, actor access.Actor, owner, pkg string) ([]Release, error) {
 	p, err := loadPackage(ctx, r.db, actor, access.Read, owner, pkg)
 	if err != nil {
 		return nil, err
 	}
-	list, err := sqldb.All(ctx, r.db, scanRelease, releaseColumns+" WHERE r.package_id = $1 AND r.deleted_at IS NULL", p.ID)
+	c := releasesOf(actor, p, r.db)
+	list, err := sqldb.All(ctx, r.db, scanRelease, releaseColumns+c.text(), c.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list the releases of %s: %w", p.FullName(), err)
 	}

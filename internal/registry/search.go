@@ -123,13 +123,15 @@ func orders(sort string) (string, error) {
 
 // page reads one page of an ordered list of packages. With After it numbers the
 // rows and begins behind the named one.
-func (r *Registry) page(ctx context.Context, c *condition, order, after string, limit int) ([]Package, string, error) {
-	args := slices.Clone(c.args)
-	query := packageColumns + packageFrom + c.text() + " ORDER BY " + order
+func (r *Registry) page(ctx context.Context, actor access.Actor, c *condition, order, after string, limit int) ([]Package, string, error) {
+	own := &condition{args: slices.Clone(c.args)}
+	columns := packageColumns + ", " + access.PartlyClosed(actor, own.arg, r.db, "p")
+	args := own.args
+	query := columns + packageFrom + c.text() + " ORDER BY " + order
 	if after != "" {
 		args = append(args, after)
 		ranked := "SELECT p.id, row_number() OVER (ORDER BY " + order + ") AS place" + packageFrom + c.text()
-		query = "WITH ranked AS (" + ranked + ") " + packageColumns + packageFrom + ` JOIN ranked ON ranked.id = p.id
+		query = "WITH ranked AS (" + ranked + ") " + columns + packageFrom + ` JOIN ranked ON ranked.id = p.id
 			WHERE ranked.place > (SELECT here.place FROM ranked AS here WHERE here.id = $` + strconv.Itoa(len(args)) + `) ORDER BY ranked.place`
 	}
 	args = append(args, limit+1)
@@ -141,6 +143,9 @@ func (r *Registry) page(ctx context.Context, c *condition, order, after string, 
 	if len(list) > limit {
 		list = list[:limit]
 		next = list[limit-1].ID
+	}
+	if err := limitToOpen(ctx, r.db, actor, list); err != nil {
+		return nil, "", err
 	}
 	return append([]Package{}, list...), next, nil
 }
@@ -183,7 +188,7 @@ func (r *Registry) Packages(ctx context.Context, actor access.Actor, f PackageFi
 			return PackageList{}, err
 		}
 	}
-	l.Packages, l.Next, err = r.page(ctx, c, order, f.After, bounded(f.Limit, 100))
+	l.Packages, l.Next, err = r.page(ctx, actor, c, order, f.After, bounded(f.Limit, 100))
 	return l, err
 }
 
@@ -231,7 +236,7 @@ func (r *Registry) Search(ctx context.Context, actor access.Actor, q Query) (Sea
 		order = fmt.Sprintf(`CASE WHEN p.name = %s THEN 0 WHEN p.name LIKE %s ESCAPE '\' THEN 1 WHEN p.name LIKE %s ESCAPE '\' THEN 2 ELSE 3 END, %s`,
 			name, c.arg(likeEscape(text)+"%"), c.arg("%"+likeEscape(text)+"%"), order)
 	}
-	result.Hits, result.Next, err = r.page(ctx, c, order, q.After, bounded(q.Limit, 50))
+	result.Hits, result.Next, err = r.page(ctx, actor, c, order, q.After, bounded(q.Limit, 50))
 	return result, err
 }
 

@@ -96,7 +96,7 @@ func (r *Registry) mayUpload(ctx context.Context, actor access.Actor, want expec
 	if err != nil {
 		return err
 	}
-	pkg, err := findPackage(ctx, r.db, o, want.Package)
+	pkg, err := findPackage(ctx, r.db, whole(actor), o, want.Package)
 	if err == nil && !access.Can(actor, access.Read, pkg.object()).Allowed {
 		// The same answer as for a name that is free.
 		pkg, err = Package{}, access.Absent(o.packageObject(packageName(want.Package), true))
@@ -114,7 +114,7 @@ func (r *Registry) mayUpload(ctx context.Context, actor access.Actor, want expec
 		if err != nil {
 			return err
 		}
-		if err := may(actor, access.Write, inChannel(object, ch)); err != nil {
+		if err := c.mayPut(object, ch); err != nil {
 			return err
 		}
 		if err := open(ch); err != nil {
