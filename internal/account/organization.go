@@ -92,8 +92,8 @@ func (a *Accounts) insertOrganization(ctx context.Context, tx *sqldb.DB, actor a
 }
 
 // OrganizationsOf lists the organisations that a user belongs to, by name, with
-// the user's roles. Who belongs where is public, as on anaconda.org; the mail
-// addresses are told only to the user itself and the operator.
+// the user's roles: all of them to the user itself and the operator, to others
+// those to which they belong too, without the mail addresses.
 func (a *Accounts) OrganizationsOf(ctx context.Context, actor access.Actor, user string) ([]Organization, error) {
 	u, err := userNamed(ctx, a.db, user)
 	if err != nil {
@@ -107,12 +107,18 @@ func (a *Accounts) OrganizationsOf(ctx context.Context, actor access.Actor, user
 	if err != nil {
 		return nil, fmt.Errorf("list organisations: %w", err)
 	}
-	if actor.ID != u.ID && !actor.Operator {
-		for i := range orgs {
-			orgs[i].Email = ""
+	if !actor.Anonymous() && actor.ID == u.ID || operates(actor) == nil {
+		return orgs, nil
+	}
+	shared := []Organization{}
+	for _, o := range orgs {
+		_, member := actor.Roles[o.ID]
+		if member && !actor.Anonymous() && actor.Scopes.Allow("api:read") && (actor.OrgToken == "" || actor.OrgToken == o.ID) {
+			o.Email = ""
+			shared = append(shared, o)
 		}
 	}
-	return orgs, nil
+	return shared, nil
 }
 
 // seen gives an organisation if the actor may see who belongs to it: its members

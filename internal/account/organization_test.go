@@ -42,8 +42,21 @@ func TestOrganizations(t *testing.T) {
 		}
 		list, err = w.OrganizationsOf(ctx, w.anonymous(), "ana")
 		ok(t, err)
-		if len(list) != 1 || list[0].Email != "" {
-			t.Errorf("for strangers: %+v", list)
+		if len(list) != 0 {
+			t.Errorf("for nobody in particular: %+v", list)
+		}
+		list, err = w.OrganizationsOf(ctx, bob, "ana")
+		ok(t, err)
+		if len(list) != 0 {
+			t.Errorf("for a stranger: %+v", list)
+		}
+		ok(t, w.AddMember(ctx, ana, "acme", "bob", access.RoleMember))
+		_, err = w.CreateOrganization(ctx, ana, "hers", "hers@example.org")
+		ok(t, err)
+		list, err = w.OrganizationsOf(ctx, w.actor(bob.ID), "ana")
+		ok(t, err)
+		if len(list) != 1 || list[0].Name != "acme" || list[0].Email != "" {
+			t.Errorf("for somebody of the same organisation: %+v", list)
 		}
 		_, err = w.OrganizationsOf(ctx, ana, "acme")
 		wantKind(t, err, errs.NotFound, "no user acme")

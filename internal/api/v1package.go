@@ -117,6 +117,14 @@ func (v *v1) packages() {
 			}
 		},
 		) (*one[v1Package], error) {
+			// Everything is judged before anything changes.
+			verb := access.Write
+			if in.Body.Visibility != nil {
+				verb = access.Admin
+			}
+			if err := reg.Allowed(ctx, actor, verb, in.Owner, in.Name); err != nil {
+				return nil, err
+			}
 			if in.Body.Summary != nil {
 				attrs, err := json.Marshal(map[string]string{"summary": *in.Body.Summary})
 				if err != nil {
