@@ -67,7 +67,7 @@ func rowChecks() []check {
 		{
 			"file-not-listed", "A file is in a channel, and its index does not list it.",
 			fileName + ` JOIN file_channels fc ON fc.file_id = f.id JOIN channels c ON c.id = fc.channel_id
-			WHERE f.deleted_at IS NULL AND f.withdrawn_at IS NULL AND f.record_json IS NOT NULL AND c.importing_until IS NULL
+			WHERE f.deleted_at IS NULL AND f.withdrawn_at IS NULL AND f.type = 'conda' AND f.record_json IS NOT NULL AND c.importing_until IS NULL
 			AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = fc.channel_id AND r.removed IS NULL)`,
 		},
 		{

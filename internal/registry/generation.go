@@ -82,7 +82,7 @@ func scanTouched(rows *sqldb.Rows, t *touched) error { return rows.Scan(&t.subdi
 // packages, neither withdrawn nor deleted, and not listed there already.
 func (c *change) list(ctx context.Context, channelID string, fileIDs []string) error {
 	const from = ` FROM files f JOIN packages p ON p.id = f.package_id
-		WHERE f.id IN (SELECT value FROM %s AS wanted) AND f.record_json IS NOT NULL
+		WHERE f.id IN (SELECT value FROM %s AS wanted) AND f.type = 'conda' AND f.record_json IS NOT NULL
 		AND f.withdrawn_at IS NULL AND f.deleted_at IS NULL
 		AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = $1 AND r.removed IS NULL)`
 	var some int

@@ -508,6 +508,10 @@ func TestOtherTypes(t *testing.T) {
 			t.Error(d)
 		}
 		w.wantListed("alice", "main", -1, "noarch/both-1.0-0.conda")
+		var odd int
+		if err := w.db.Row(w.ctx, "SELECT count(*) FROM records WHERE subdir = ''").Scan(&odd); err != nil || odd > 0 {
+			t.Errorf("%d records of files that are no conda packages (%v)", odd, err)
+		}
 		if got := w.read(f); string(got) != "sdist" {
 			t.Errorf("got %q", got)
 		}
