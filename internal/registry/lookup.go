@@ -130,7 +130,10 @@ func findPackage(ctx context.Context, db *sqldb.DB, viewer access.Actor, o owner
 	if len(list) == 0 {
 		return Package{}, access.Absent(o.packageObject(name, true))
 	}
-	return list[0], limitToOpen(ctx, db, viewer, list)
+	if err := limitToOpen(ctx, db, viewer, list); err != nil {
+		return Package{}, err
+	}
+	return list[0], nil
 }
 
 // whole is the person behind a credential, whatever that is limited to. Changes
