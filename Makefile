@@ -90,7 +90,7 @@ test-browser: $(GOTESTSUM) $(AXE) ## pages in Chromium, with axe; screenshots go
 	export TERRARIUM_AXE=$(AXE); $(call gotestsum,test-browser) -tags browser -timeout 30m $(call tagged,browser)
 
 # The packages where goroutines share something.
-RACE := $(patsubst %,./%/...,$(wildcard $(addprefix internal/,sqldb blob job access account registry index web condahttp app)))
+RACE := $(patsubst %,./%/...,$(wildcard $(addprefix internal/,sqldb blob job access account registry index web condahttp api app)))
 test-race: export CGO_ENABLED := 1
 test-race: $(GOTESTSUM) ## under the race detector
 	$(call gotestsum,test-race) -race -timeout 30m $(RACE)
