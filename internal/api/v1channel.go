@@ -86,7 +86,7 @@ func (v *v1) channels() {
 			}
 			return &one[v1Channel]{v.channel(c)}, nil
 		})
-	handle(v, operation{verdict{web.Admin, false}, "update-channel", http.MethodPatch, path, "Change, lock or unlock a channel", "channels", 200, false},
+	handle(v, operation{verdict{web.Admin, false}, "update-channel", http.MethodPatch, path, "Change, lock or freeze a channel", "channels", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
 			ChannelPath
 			Body struct {
@@ -94,6 +94,7 @@ func (v *v1) channels() {
 				Replace     *string `json:"replace,omitempty" enum:"always,within 72h,never"`
 				Description *string `json:"description,omitempty"`
 				Locked      *bool   `json:"locked,omitempty"`
+				Frozen      *bool   `json:"frozen,omitempty" doc:"Serve the present generation while uploads go on."`
 			}
 		},
 		) (*one[v1Channel], error) {
@@ -112,10 +113,26 @@ func (v *v1) channels() {
 					return nil, err
 				}
 			}
+			if in.Body.Frozen != nil {
+				if err := freeze(ctx, reg, actor, in.Owner, in.Channel, *in.Body.Frozen); err != nil {
+					return nil, err
+				}
+			}
 			c, err := reg.Channel(ctx, actor, in.Owner, in.Channel)
 			if err != nil {
 				return nil, err
 			}
 			return &one[v1Channel]{v.channel(c)}, nil
 		})
+}
+
+// freeze makes the channel serve its present generation, or the newest again.
+func freeze(ctx context.Context, reg *registry.Registry, actor access.Actor, owner, channel string, frozen bool) error {
+	var err error
+	if frozen {
+		_, err = reg.FreezeChannel(ctx, actor, owner, channel, 0)
+	} else {
+		_, err = reg.ThawChannel(ctx, actor, owner, channel)
+	}
+	return err
 }
