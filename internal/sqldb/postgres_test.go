@@ -1,3 +1,5 @@
+//go:build postgres
+
 package sqldb_test
 
 import (
@@ -14,15 +16,7 @@ import (
 	"terrarium/internal/sqldbtest"
 )
 
-func requirePostgres(t *testing.T) {
-	t.Helper()
-	if os.Getenv("TEST_POSTGRES") == "" {
-		t.Skip("TEST_POSTGRES is not set")
-	}
-}
-
 func TestPostgresMustSortByBytes(t *testing.T) {
-	requirePostgres(t)
 	ctx := t.Context()
 	conn, err := pgx.Connect(ctx, os.Getenv("TEST_POSTGRES"))
 	if err != nil {
@@ -46,7 +40,6 @@ func TestPostgresMustSortByBytes(t *testing.T) {
 }
 
 func TestPostgresComesBack(t *testing.T) {
-	requirePostgres(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	server, err := sqldbtest.StartPostgres(ctx)
