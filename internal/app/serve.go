@@ -88,7 +88,7 @@ func (a *App) Begin(ctx context.Context, s Serving) error {
 		s.Say("mail goes to the folder " + strings.TrimPrefix(a.Config.Mail, "dir:"))
 	}
 	if strings.HasPrefix(a.Config.URL, "http://") {
-		s.Say("without TLS `anaconda login` in a browser cannot work: use --tls-dev, or a token (terrarium token create)")
+		s.Say("without TLS the browser login of `anaconda login` cannot work: use a token (terrarium token create) or `anaconda login --username`")
 	}
 	if s.Sample {
 		if err := a.PublishSample(ctx); err != nil {
