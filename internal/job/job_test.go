@@ -338,9 +338,13 @@ func TestJobsOfADeadProcessRunAgain(t *testing.T) {
 
 func TestSQLiteTakesUpWhatWasRunning(t *testing.T) {
 	ctx := t.Context()
-	db := sqldbtest.Open(t)
-	if db.Postgres() {
-		t.Skip("on PostgreSQL other processes may be running jobs")
+	db, err := sqldb.Open(ctx, sqldbtest.SQLite(t), sqldb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	if err := db.Migrate(ctx); err != nil {
+		t.Fatal(err)
 	}
 	c := job.New(db, job.Options{})
 	got := make(chan greet, 1)
