@@ -204,6 +204,9 @@ func (p *versionSpecParser) term(term string) (versionClause, string, error) {
 				return nil, "", badSpec(p.all, "it holds a character that no version has")
 			}
 		}
+		if strings.HasSuffix(term, "!") { // printed before a build it would read as an operator
+			return nil, "", badSpec(p.all, "an epoch has no version behind it")
+		}
 		for strings.Contains(term, "**") {
 			term = strings.ReplaceAll(term, "**", "*")
 		}
