@@ -260,6 +260,9 @@ func (p *matchSpecParser) file(s string) error {
 		if fileName, splitErr = SplitFileName(base); splitErr != nil {
 			return splitErr
 		}
+		if strings.ContainsAny(u.Base(), "[]()'\"#,") {
+			return p.bad("the address of its channel holds a character that the text of a spec gives another meaning")
+		}
 		if err := p.set("channel", u.Base()); err != nil {
 			return err
 		}
