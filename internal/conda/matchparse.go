@@ -2,6 +2,7 @@ package conda
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -260,7 +261,7 @@ func (p *matchSpecParser) file(s string) error {
 		if fileName, splitErr = SplitFileName(base); splitErr != nil {
 			return splitErr
 		}
-		if strings.ContainsAny(u.Base(), "[]()'\"#,") {
+		if channel, err := url.PathUnescape(u.Base()); err != nil || strings.ContainsAny(channel, "[]()'\"#,") {
 			return p.bad("the address of its channel holds a character that the text of a spec gives another meaning")
 		}
 		if err := p.set("channel", u.Base()); err != nil {
