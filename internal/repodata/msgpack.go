@@ -133,7 +133,7 @@ func appendMsgpackAsJSON(dst, b []byte, depth int) (out, rest []byte, err error)
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return dst, b, fmt.Errorf("%w: not a number", errMsgpack)
 		}
-		return strconv.AppendFloat(dst, v, 'g', -1, 64), rest, nil
+		return appendFloat(dst, v), rest, nil
 	case msgp.StrType:
 		return appendMsgpackString(dst, b)
 	case msgp.BinType:
@@ -181,6 +181,16 @@ func appendMsgpackAsJSON(dst, b []byte, depth int) (out, rest []byte, err error)
 	default:
 		return dst, b, fmt.Errorf("%w: a value of type %s", errMsgpack, t)
 	}
+}
+
+// appendFloat spells f so that it is read as a float again: 1 as 1.0.
+func appendFloat(dst []byte, f float64) []byte {
+	start := len(dst)
+	dst = strconv.AppendFloat(dst, f, 'g', -1, 64)
+	if !bytes.ContainsAny(dst[start:], ".e") {
+		dst = append(dst, ".0"...)
+	}
+	return dst
 }
 
 func appendMsgpackString(dst, b []byte) (out, rest []byte, err error) {
