@@ -158,6 +158,9 @@ func (a *Accounts) tokenOwner(ctx context.Context, tx *sqldb.DB, actor access.Ac
 	if u.ID != actor.ID && actor.Kind != access.KindSystem {
 		return access.Object{}, errs.New(errs.Forbidden, "You make tokens for yourself or for your organisations, not for %s.", u.Name)
 	}
+	if u.DisabledAt != nil { // only the operator's command comes here for one
+		return access.Object{}, errs.New(errs.Forbidden, "The account %s is disabled: a token of it would open nothing.", u.Name).Because("account-disabled")
+	}
 	t.UserID, t.UserName = u.ID, u.Name
 	object := u.Object()
 	if n.OrganizationName != "" {

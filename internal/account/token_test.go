@@ -156,6 +156,8 @@ func TestWhatIsTakenAwayIsGoneAtOnce(t *testing.T) {
 		wantKind(t, err, errs.Unauthenticated, "session has ended")
 		_, err = w.ActorOf(ctx, eli.ID, "password", w.from)
 		wantKind(t, err, errs.Unauthenticated, "disabled")
+		_, _, err = w.CreateToken(ctx, access.System(), account.NewToken{UserName: "eli", Name: "late"})
+		wantKind(t, err, errs.Forbidden, "disabled")
 		ok(t, w.EnableUser(ctx, access.System(), "eli"))
 		_, err = w.by(secret)
 		ok(t, err)
