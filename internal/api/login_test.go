@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,6 +152,18 @@ func TestTokenEndsSoon(t *testing.T) {
 		}
 		if got := w.send("", "GET", "/api", "").header.Get("Conda-Token-Warning"); got != "" {
 			w.Errorf("without a token the answer warns %q", got)
+		}
+	})
+}
+
+// TestLicenses is the call of the client's own test_license, which has no token.
+func TestLicenses(t *testing.T) {
+	each(t, func(w *world) {
+		for _, token := range []string{"", w.user("alice")} {
+			a := w.want(http.StatusOK, w.send(token, "GET", "/api/license", ""))
+			if got := strings.TrimSpace(string(a.body)); got != "[]" {
+				w.Errorf("licences of %q: %s, want an empty list", token, got)
+			}
 		}
 	})
 }

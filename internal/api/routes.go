@@ -29,7 +29,7 @@ func (f *Face) accountRoutes() []web.Route {
 		{Method: http.MethodGet, Pattern: "/api/user/orgs", Who: web.Person, Handle: f.person(f.organizationsOf)},
 		{Method: http.MethodGet, Pattern: "/api/user/{login}", Who: web.Anybody, Handle: f.anyone(f.owner)},
 		{Method: http.MethodGet, Pattern: "/api/users/{login}/orgs", Who: web.Anybody, Handle: f.anyone(f.organizationsOf)},
-		{Method: http.MethodGet, Pattern: "/api/license", Who: web.Person, Handle: f.person(f.licenses)},
+		{Method: http.MethodGet, Pattern: "/api/license", Who: web.Anybody, Handle: f.licenses},
 	}
 }
 
