@@ -44,11 +44,12 @@ var table = map[string]row{
 	"archive":  {formats, []string{"errs", "conda"}},
 	"repodata": {formats, []string{"errs", "conda"}},
 
-	"sqldb":       {mechanisms, []string{"errs"}},
 	"dial":        {mechanisms, []string{"errs"}},
-	"blob":        {mechanisms, []string{"errs", "dial", "blob/s3blob"}},
+	"trace":       {mechanisms, []string{"errs", "dial"}},
+	"sqldb":       {mechanisms, []string{"errs", "trace"}},
+	"blob":        {mechanisms, []string{"errs", "dial", "trace", "blob/s3blob"}},
 	"blob/s3blob": {mechanisms, []string{"errs", "dial"}},
-	"job":         {mechanisms, []string{"errs", "sqldb"}},
+	"job":         {mechanisms, []string{"errs", "sqldb", "trace"}},
 	"mail":        {mechanisms, []string{"errs", "dial"}},
 
 	"access":    {domain, []string{"errs", "conda", "sqldb"}}, // conda: subdirs are reserved names
@@ -56,13 +57,13 @@ var table = map[string]row{
 	"account":   {domain, concat(tools, []string{"access", "audit"})},
 	"oauth":     {domain, concat(tools, people)},
 	"policy":    {domain, concat(tools, []string{"conda", "access", "audit"})},
-	"registry":  {domain, concat(tools, people, []string{"conda", "archive", "repodata", "policy"})}, // repodata: a record is encoded once, when it is accepted
-	"index":     {domain, concat(tools, []string{"conda", "repodata", "access", "registry", "policy"})},
+	"registry":  {domain, concat(tools, people, []string{"conda", "archive", "repodata", "policy", "trace"})}, // repodata: a record is encoded once, when it is accepted
+	"index":     {domain, concat(tools, []string{"conda", "repodata", "access", "registry", "policy", "trace"})},
 	"mirror":    {domain, concat(tools, []string{"conda", "archive", "repodata", "access", "audit", "registry", "policy", "index"})},
 	"installer": {domain, concat(tools, []string{"conda", "archive", "repodata", "access", "audit", "registry", "policy", "index"})},
 	"build":     {domain, concat(tools, people, []string{"conda", "archive", "registry"})},
 
-	"web":       {faces, []string{"errs", "access"}},
+	"web":       {faces, []string{"errs", "access", "trace"}},
 	"condahttp": {faces, face},
 	"api":       {faces, face},
 	"oidc":      {faces, face},
@@ -73,12 +74,13 @@ var table = map[string]row{
 	"sample": {program, pure},
 	"app":    {program, []string{"..."}},
 
-	"sqldbtest":     {helper, []string{"errs", "sqldb"}},
-	"ui/uitest":     {helper, concat(face, []string{"ui/..."})},
-	"condatest":     {helper, pure},
-	"blob/blobtest": {helper, []string{"errs", "blob"}},
-	"apptest":       {helper, []string{"..."}},
-	"clienttest":    {helper, []string{"..."}},
+	"sqldbtest":       {helper, []string{"errs", "sqldb"}},
+	"ui/uitest":       {helper, concat(face, []string{"ui/..."})},
+	"condatest":       {helper, pure},
+	"blob/blobtest":   {helper, []string{"errs", "blob"}},
+	"trace/tracetest": {helper, nil},
+	"apptest":         {helper, []string{"..."}},
+	"clienttest":      {helper, []string{"..."}},
 }
 
 // commands may import the program and, to speak its words, what lies below the faces.
@@ -98,11 +100,12 @@ var owned = map[string][]string{
 	"github.com/a-h/templ":            {"ui/..."},
 	"github.com/alecthomas/kong":      {"app", "cmd/..."},
 	"github.com/knadh/koanf":          {"app"},
+	"go.opentelemetry.io":             {"trace"},
 }
 
 // dialUsers are the packages that open connections to other machines, all of
 // them through dial, which refuses private addresses.
-var dialUsers = []string{"app", "blob", "blob/s3blob", "mail", "mirror", "registry"}
+var dialUsers = []string{"app", "blob", "blob/s3blob", "mail", "mirror", "registry", "trace"}
 
 func concat(lists ...[]string) []string { return slices.Concat(lists...) }
 
