@@ -30,6 +30,7 @@ type settings struct {
 	VerifyEmail      *bool   `help:"Publishing publicly needs a verified address." negatable:"" group:"Settings"`
 	LogFormat        *string `placeholder:"FORMAT" help:"text or json." group:"Settings"`
 	LogLevel         *string `placeholder:"LEVEL" help:"debug, info, warn, error." group:"Settings"`
+	Traces           *string `placeholder:"URL" help:"Collector of traces, http://127.0.0.1:4318." group:"Settings"`
 }
 
 // given gives the values of the flags that were given, by the key of their

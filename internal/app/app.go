@@ -28,6 +28,7 @@ import (
 	"terrarium/internal/mail"
 	"terrarium/internal/registry"
 	"terrarium/internal/sqldb"
+	"terrarium/internal/trace"
 )
 
 // App is an opened store with everything that works on it.
@@ -38,6 +39,7 @@ type App struct {
 	Blobs    *blob.Store        // bytes
 	Mail     *mail.Mailer       // outgoing mail
 	Dial     *dial.Dialer       // the only way out
+	Traces   *trace.Tracer      // what takes how long; nil where nobody asked for it
 	Jobs     *job.Client        // slow work
 	Rights   *access.Generation // when anybody's rights changed
 	Accounts *account.Accounts  // people, organisations, tokens
@@ -88,6 +90,11 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, options ...Option) (
 		}
 	}
 	a.Dial = dial.New(dial.Options{Allow: cfg.OutgoingAllowed})
+	if cfg.Traces != "" {
+		if a.Traces, err = trace.Open(cfg.Traces, trace.Options{Dialer: a.Dial, Log: log}); err != nil {
+			return nil, err
+		}
+	}
 	database := sqldb.Options{Log: quiet(log)}
 	a.rows(&database)
 	if a.DB, err = sqldb.Open(ctx, cfg.Database, database); err != nil {
@@ -140,7 +147,7 @@ func (a *App) Close() error {
 	if a.DB != nil {
 		err = errors.Join(err, a.DB.Close())
 	}
-	return err
+	return errors.Join(err, a.Traces.Close(ctx))
 }
 
 // usesData reports whether anything lies in the data folder.

@@ -29,7 +29,7 @@ func (a *App) afterUpload(ctx context.Context, tx *sqldb.DB, fileID string) erro
 
 // jobs makes the queue with every kind of job and every schedule.
 func (a *App) jobs() *job.Client {
-	c := job.New(a.DB, job.Options{Log: a.Log})
+	c := job.New(a.DB, job.Options{Log: a.Log, Tracer: a.Traces})
 	job.Register(c, "sweep", func(ctx context.Context, _ sweep) error {
 		s, err := a.Sweep(ctx, Sweeping{Grace: sweepGrace})
 		if err == nil {

@@ -64,7 +64,7 @@ func (a *App) Handler(version string) (http.Handler, error) {
 	}
 	frame := &web.Frame{
 		Authenticate: a.authenticate, Cookie: a.cookie(), Trusted: a.Config.ProxyTrust, Log: a.Log,
-		Observe: a.metrics.observe, Now: a.now, Secure: strings.HasPrefix(a.Config.URL, "https://"),
+		Observe: a.metrics.observe, Tracer: a.Traces, Now: a.now, Secure: strings.HasPrefix(a.Config.URL, "https://"),
 	}
 	conda := frame.Identify(web.Means{Header: true, Path: true}, faces.Conda.Handler())
 	classic := frame.Identify(web.Means{Header: true}, faces.API.Handler())

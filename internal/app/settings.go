@@ -16,6 +16,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"terrarium/internal/errs"
+	"terrarium/internal/trace"
 )
 
 // Config is the program's configuration, parsed once.
@@ -41,6 +42,7 @@ type Config struct {
 	VerifyEmail     bool // publishing publicly needs a verified address
 	LogFormat       string
 	LogLevel        string
+	Traces          string // address of a collector of traces; "" makes none
 }
 
 // Setting is one line of the table of settings.
@@ -81,6 +83,7 @@ func Settings() []Setting {
 		{Key: "verify_email", Default: "true", Bool: true, Help: "Publishing publicly needs a verified e-mail address."},
 		{Key: "log_format", Default: "text", Help: "text or json."},
 		{Key: "log_level", Default: "info", Help: "debug, info, warn or error."},
+		{Key: "traces", Secret: true, Help: "Collector of traces (OTLP over HTTP), such as http://127.0.0.1:4318. Default: none are made."},
 	}
 }
 
@@ -171,7 +174,7 @@ func Parse(values []Value) (Config, error) {
 	bad := func(key, want string) error {
 		for _, v := range values {
 			if v.Key == key {
-				return errs.New(errs.Invalid, "%s is %q (from the %s), which is not %s.", v.Flag(), v.Value, v.Source, want)
+				return errs.New(errs.Invalid, "%s is %q (from the %s), which is not %s.", v.Flag(), v.Shown(), v.Source, want)
 			}
 		}
 		return nil
@@ -230,6 +233,9 @@ func Parse(values []Value) (Config, error) {
 	case "debug", "info", "warn", "error":
 	default:
 		return c, bad("log_level", "debug, info, warn or error")
+	}
+	if c.Traces = get("traces"); c.Traces != "" && trace.CheckAddress(c.Traces) != nil {
+		return c, bad("traces", "the address of a collector, like http://127.0.0.1:4318")
 	}
 	return c, nil
 }

@@ -83,6 +83,10 @@ func TestSettingsRefused(t *testing.T) {
 		{"index_max_age", "-5m", "index-max-age"},
 		{"log_level", "loud", "log-level"},
 		{"tls_cert", "cert.pem", "tls-key"},
+		{"traces", "127.0.0.1:4318", "traces"},
+		{"traces", "grpc://127.0.0.1:4317", "traces"},
+		{"traces", "http://user:hunter2@127.0.0.1:4318", "u"},
+		{"traces", "http://127.0.0.1:4318/?token=x", "traces"},
 		{"tls_dev", "maybe", "tls-dev"},
 	} {
 		t.Run(c.key, func(t *testing.T) {
@@ -90,8 +94,12 @@ func TestSettingsRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := app.Parse(values); !errs.Is(err, errs.Invalid) || !strings.Contains(errs.Message(err), c.says) {
+			_, err = app.Parse(values)
+			if !errs.Is(err, errs.Invalid) || !strings.Contains(errs.Message(err), c.says) {
 				t.Errorf("%s = %q: %v, want a refusal that says %q", c.key, c.value, err, c.says)
+			}
+			if strings.Contains(errs.Message(err), "hunter2") {
+				t.Errorf("%s = %q: the refusal shows the password: %v", c.key, c.value, err)
 			}
 		})
 	}

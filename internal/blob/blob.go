@@ -17,6 +17,7 @@ import (
 	"terrarium/internal/blob/s3blob"
 	"terrarium/internal/dial"
 	"terrarium/internal/errs"
+	"terrarium/internal/trace"
 )
 
 // Store is a place for bytes. It is safe for concurrent use, by many processes
@@ -120,7 +121,16 @@ func (s *Store) Close() error { return s.place.close() }
 
 // Create begins to write. Exactly one of the Writer's Commit and Abort must be
 // called; both may.
-func (s *Store) Create(ctx context.Context) (*Writer, error) { return s.place.create(ctx) }
+func (s *Store) Create(ctx context.Context) (*Writer, error) {
+	ctx, span := trace.Child(ctx, "blob.Write")
+	w, err := s.place.create(ctx)
+	if err != nil {
+		span.End(err)
+		return nil, err
+	}
+	w.span = span
+	return w, nil
+}
 
 // Open opens the bytes of a key for reading; errs.NotFound where there are none.
 // ctx must last as long as the reader.
@@ -128,7 +138,15 @@ func (s *Store) Open(ctx context.Context, key Key) (*Reader, error) {
 	if err := key.check(); err != nil {
 		return nil, err
 	}
-	return s.place.open(ctx, key)
+	ctx, span := trace.Child(ctx, "blob.Read")
+	r, err := s.place.open(ctx, key)
+	if err != nil {
+		span.End(err)
+		return nil, err
+	}
+	span.Number("size", r.size)
+	r.span = span
+	return r, nil
 }
 
 // Stat gives the size of the bytes of a key and when they were last committed;
@@ -197,6 +215,14 @@ type Reader struct {
 	file     *os.File
 	size     int64
 	modified time.Time
+	span     *trace.Span // from Open to Close
+}
+
+// Close gives the reader up.
+func (r *Reader) Close() error {
+	err := r.content.Close()
+	r.span.End(err)
+	return err
 }
 
 type content interface {

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"terrarium/internal/errs"
+	"terrarium/internal/trace"
 )
 
 // Digest is what there is to say of bytes without their meaning.
@@ -43,7 +44,8 @@ type Writer struct {
 	size   int64
 	digest Digest
 	state  writerState
-	err    error // the first that Write met
+	err    error       // the first that Write met
+	span   *trace.Span // from Create to Commit or Abort
 }
 
 type writerState int
@@ -107,7 +109,8 @@ func (w *Writer) ReaderAt() (io.ReaderAt, int64, error) {
 // Commit ends the writing and puts the bytes under their key, where they last. If
 // they are there already that is as well. On an error nothing is left behind,
 // save that bytes may be under their key.
-func (w *Writer) Commit(ctx context.Context) (Digest, error) {
+func (w *Writer) Commit(ctx context.Context) (_ Digest, err error) {
+	defer func() { w.span.End(err) }()
 	digest, err := w.Digest()
 	if err != nil {
 		return Digest{}, errors.Join(err, w.Abort())
@@ -123,6 +126,7 @@ func (w *Writer) Commit(ctx context.Context) (Digest, error) {
 		return Digest{}, errors.Join(err, w.Abort())
 	}
 	w.state = committed
+	w.span.Number("size", digest.Size)
 	if err := w.file.Close(); err != nil {
 		return Digest{}, diskError(err)
 	}
@@ -139,5 +143,6 @@ func (w *Writer) Abort() error {
 		w.hashes.sum() // ends its goroutines
 	}
 	w.state = aborted
+	defer func() { w.span.End(w.err) }()
 	return errors.Join(w.file.Close(), w.remove())
 }

@@ -31,6 +31,7 @@ import (
 
 	"terrarium/internal/registry"
 	"terrarium/internal/sqldb"
+	"terrarium/internal/trace"
 )
 
 // Options of an Index.
@@ -99,7 +100,9 @@ func (x *Index) channel(id string) *channel {
 // Publish brings the channels that a committed batch changed up to it, so that
 // the caller of the batch can be answered. A channel that nobody has asked for
 // yet is left to its first reader.
-func (x *Index) Publish(ctx context.Context, changed []registry.Changed) error {
+func (x *Index) Publish(ctx context.Context, changed []registry.Changed) (err error) {
+	ctx, span := trace.Child(ctx, "index.Publish")
+	defer func() { span.End(err) }()
 	for _, c := range changed {
 		ch := x.channel(c.ChannelID)
 		if ch.current.Load() == nil {
@@ -133,10 +136,12 @@ func (x *Index) Warm(ctx context.Context) error {
 }
 
 // upTo gives a state of the channel at the generation or a later one.
-func (x *Index) upTo(ctx context.Context, ch *channel, generation int64) (*state, error) {
+func (x *Index) upTo(ctx context.Context, ch *channel, generation int64) (_ *state, err error) {
 	if s := ch.current.Load(); s != nil && s.generation >= generation {
 		return s, nil
 	}
+	ctx, span := trace.Child(ctx, "index.CatchUp") // the wait for somebody who is at it included
+	defer func() { span.End(err) }()
 	ch.build.Lock()
 	defer ch.build.Unlock()
 	cur := ch.current.Load()
@@ -144,7 +149,6 @@ func (x *Index) upTo(ctx context.Context, ch *channel, generation int64) (*state
 		return cur, nil
 	}
 	var next *state
-	var err error
 	if cur == nil {
 		next, err = x.load(ctx, ch, generation, true)
 	} else {

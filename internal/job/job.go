@@ -19,6 +19,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"terrarium/internal/sqldb"
+	"terrarium/internal/trace"
 )
 
 // Client is the queue of one database. Kinds and schedules are registered before
@@ -49,6 +50,8 @@ type Options struct {
 	Timeout time.Duration
 	// Log takes warnings and worse; nil discards them.
 	Log *slog.Logger
+	// Tracer records each run; nil records none.
+	Tracer *trace.Tracer
 }
 
 // New gives the queue of a migrated database.
@@ -81,7 +84,9 @@ const minPollSQLite = 500 * time.Millisecond
 // after a release. The handler's context ends when the job takes too long or the
 // client stops. It panics where kind or T is registered already.
 func Register[T any](c *Client, kind string, handler func(ctx context.Context, args T) error, opts ...HandlerOption) {
-	w := &worker{timeout: c.opts.Timeout, run: func(ctx context.Context, text jsontext.Value) error {
+	w := &worker{timeout: c.opts.Timeout, run: func(ctx context.Context, text jsontext.Value) (err error) {
+		ctx, span := c.opts.Tracer.Begin(ctx, "job "+kind)
+		defer func() { span.End(err) }()
 		var args T
 		if err := json.Unmarshal(text, &args); err != nil {
 			return GiveUp(fmt.Errorf("read the arguments of a job %s: %w", kind, err))

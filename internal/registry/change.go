@@ -12,6 +12,7 @@ import (
 	"terrarium/internal/audit"
 	"terrarium/internal/errs"
 	"terrarium/internal/sqldb"
+	"terrarium/internal/trace"
 )
 
 // maxBatch is how many waiting changes share one transaction. Above it a single
@@ -110,7 +111,7 @@ func (r *Registry) runBatch(work []*pending) bool {
 		return false
 	}
 	point(pointCommitted)
-	r.publish(changed)
+	r.publish(work[0].ctx, changed)
 	point(pointPublished)
 	for _, p := range work {
 		p.done <- p.err
@@ -128,7 +129,7 @@ func (r *Registry) runAlone(p *pending) {
 		switch {
 		case err == nil:
 			point(pointCommitted)
-			r.publish(changed)
+			r.publish(p.ctx, changed)
 			point(pointPublished)
 			p.done <- p.err
 			return
@@ -191,13 +192,13 @@ func run(ctx context.Context, fn func(context.Context, *change) error, c *change
 
 // publish makes the committed generations visible. Its failure is not the
 // caller's: the rows are committed, and the index brings itself up to them at
-// its next read.
-func (r *Registry) publish(changed []Changed) {
+// its next read. Like the transaction, it is a step of the first of its callers.
+func (r *Registry) publish(of context.Context, changed []Changed) {
 	p := r.publisher.Load()
 	if p == nil || len(changed) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), batchTime)
+	ctx, cancel := context.WithTimeout(trace.Detach(of), batchTime)
 	defer cancel()
 	defer func() {
 		if v := recover(); v != nil {

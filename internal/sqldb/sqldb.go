@@ -25,6 +25,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"terrarium/internal/errs"
+	"terrarium/internal/trace"
 )
 
 // ErrNoRows is what Row.Scan gives where a query found nothing.
@@ -149,7 +150,7 @@ func (db *DB) Tx(ctx context.Context, f func(tx *DB) error) error {
 	}
 	const attempts = 5
 	for try := 1; ; try++ {
-		err := db.runTx(ctx, db.writer, &sql.TxOptions{}, f)
+		err := db.runTx(ctx, "sqldb.Tx", db.writer, &sql.TxOptions{}, f)
 		if err == nil || !db.retryable(err) || try == attempts {
 			return err
 		}
@@ -171,10 +172,12 @@ func (db *DB) ReadTx(ctx context.Context, f func(tx *DB) error) error {
 	if db.postgres {
 		opts.Isolation = sql.LevelRepeatableRead
 	}
-	return db.runTx(ctx, db.reader, opts, f)
+	return db.runTx(ctx, "sqldb.ReadTx", db.reader, opts, f)
 }
 
-func (db *DB) runTx(ctx context.Context, pool *sql.DB, opts *sql.TxOptions, f func(tx *DB) error) (err error) {
+func (db *DB) runTx(ctx context.Context, name string, pool *sql.DB, opts *sql.TxOptions, f func(tx *DB) error) (err error) {
+	ctx, span := trace.Child(ctx, name) // the wait for a connection included
+	defer func() { span.End(err) }()
 	conn, err := db.connect(ctx, pool)
 	if err != nil {
 		return err

@@ -11,12 +11,15 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"terrarium/internal/errs"
+	"terrarium/internal/trace"
 )
 
 // Logger takes the events of requests.
@@ -31,6 +34,7 @@ type Event struct {
 	mu    sync.Mutex
 	attrs []slog.Attr
 	err   error
+	span  *trace.Span
 }
 
 type eventKey struct{}
@@ -44,8 +48,12 @@ func EventOf(r *http.Request) *Event {
 	return &Event{}
 }
 
-// Set notes a value under a name.
+// Set notes a value under a name. A text may come from the address, and is noted
+// without what may be a secret in it.
 func (e *Event) Set(name string, value any) {
+	if text, ok := value.(string); ok {
+		value = Redact(text)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.attrs = append(e.attrs, slog.Any(name, value))
@@ -68,14 +76,18 @@ func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 func panicError(v any) error { return &panicked{v, debug.Stack()} }
 
 // Begin is the outermost layer: it names the request, finds the client's
-// address, sets the headers that every answer carries and logs one event.
+// address, sets the headers that every answer carries, logs one event and ends the
+// request's span. A panic that no handler has caught ends here as well: what
+// net/http would write of it holds the value as it is.
 func (f *Frame) Begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := f.Now()
 		e := &Event{ID: requestID()}
 		path := Redact(r.URL.EscapedPath())
 		route := chi.NewRouteContext()
-		ctx := context.WithValue(r.Context(), eventKey{}, e)
+		ctx, span := f.Tracer.Receive(r.Context(), r.Header.Get("Traceparent"))
+		e.span = span
+		ctx = context.WithValue(ctx, eventKey{}, e)
 		ctx = context.WithValue(ctx, chi.RouteCtxKey, route) // so that the pattern is known here
 		r = withRemote(r.WithContext(ctx), f.Trusted)
 		h := w.Header()
@@ -86,11 +98,23 @@ func (f *Frame) Begin(next http.Handler) http.Handler {
 		}
 		rec := &recorder{ResponseWriter: w}
 		defer func() {
+			v := recover()
+			aborted := v == http.ErrAbortHandler
+			if v != nil && !aborted {
+				e.Fail(panicError(v))
+				if aborted = rec.code != 0; !aborted { // else the answer is half written, and must not look whole
+					http.Error(rec, "Something broke here, not with you.", http.StatusInternalServerError)
+				}
+			}
 			took := f.Now().Sub(start)
 			if f.Observe != nil {
 				f.Observe(r.Method, route.RoutePattern(), rec.status(), took)
 			}
 			f.write(r, e, path, rec, took)
+			e.end(r.Method, route.RoutePattern(), rec)
+			if aborted {
+				panic(http.ErrAbortHandler)
+			}
 		}()
 		next.ServeHTTP(rec, r)
 	})
@@ -102,9 +126,12 @@ func (f *Frame) write(r *http.Request, e *Event, path string, rec *recorder, too
 	}
 	level := slog.LevelInfo
 	attrs := []slog.Attr{
-		slog.String("id", e.ID), slog.String("method", r.Method), slog.String("path", path),
+		slog.String("id", e.ID), slog.String("method", Redact(r.Method)), slog.String("path", path),
 		slog.Int("status", rec.status()), slog.Int64("bytes", rec.bytes), slog.Duration("took", took),
 		slog.String("remote", RemoteOf(r)), slog.String("agent", Redact(r.UserAgent())),
+	}
+	if id := e.span.ID(); id != "" {
+		attrs = append(attrs, slog.String("trace", id))
 	}
 	e.mu.Lock()
 	attrs = append(attrs, e.attrs...)
@@ -119,6 +146,36 @@ func (f *Frame) write(r *http.Request, e *Event, path string, rec *recorder, too
 	}
 	e.mu.Unlock()
 	f.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// end ends the span of the request. What it says is the program's: the method if
+// it is one that is known, the pattern of the route, numbers, kinds of errors.
+func (e *Event) end(method, pattern string, rec *recorder) {
+	if e.span == nil {
+		return
+	}
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+	default:
+		method = "other"
+	}
+	e.span.Rename(strings.TrimSuffix(method+" "+pattern, " "))
+	e.span.Text("http.request.method", method)
+	e.span.Text("http.route", pattern)
+	e.span.Number("http.response.status_code", int64(rec.status()))
+	e.span.Number("http.response.body.size", rec.bytes)
+	e.span.Text("request.id", e.ID)
+	if rec.status() >= http.StatusInternalServerError {
+		e.span.Fail(strconv.Itoa(rec.status()))
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p, ok := errors.AsType[*panicked](e.err); ok {
+		e.span.Panic(p.value)
+		e.span.End(nil)
+		return
+	}
+	e.span.End(e.err)
 }
 
 // secrets match what may look like a credential in a path or a text: tokens in

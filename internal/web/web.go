@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"terrarium/internal/access"
+	"terrarium/internal/trace"
 )
 
 // Handler answers one request. It decodes, makes one domain call, encodes; what
@@ -65,6 +66,7 @@ type Frame struct {
 	Trusted      Proxies
 	Log          Logger
 	Observe      func(method, route string, status int, took time.Duration) // may be nil
+	Tracer       *trace.Tracer                                              // nil records no traces
 	Now          func() time.Time
 	Secure       bool // the public address is https
 }
