@@ -35,6 +35,7 @@ type Event struct {
 	attrs []slog.Attr
 	err   error
 	span  *trace.Span
+	rec   *recorder // the answer
 }
 
 type eventKey struct{}
@@ -97,6 +98,7 @@ func (f *Frame) Begin(next http.Handler) http.Handler {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
 		rec := &recorder{ResponseWriter: w}
+		e.rec = rec
 		defer func() {
 			v := recover()
 			aborted := v == http.ErrAbortHandler
@@ -216,8 +218,16 @@ func (w *recorder) WriteHeader(code int) {
 	w.ResponseWriter.WriteHeader(code)
 }
 
+// begun notes that an answer without a status of its own has begun.
+func (w *recorder) begun() {
+	if w.code == 0 {
+		w.code = http.StatusOK
+	}
+}
+
 // Write counts bytes.
 func (w *recorder) Write(b []byte) (int, error) {
+	w.begun()
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
 	return n, err

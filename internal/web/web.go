@@ -81,7 +81,11 @@ func Handle(h Handler, ew ErrorWriter) http.Handler {
 					panic(v)
 				}
 				err := panicError(v)
-				EventOf(r).Fail(err)
+				e := EventOf(r)
+				e.Fail(err)
+				if e.rec != nil && e.rec.code != 0 {
+					panic(http.ErrAbortHandler) // half an answer must not look whole
+				}
 				ew(w, r, err)
 			}
 		}()
