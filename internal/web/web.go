@@ -72,7 +72,8 @@ type Frame struct {
 }
 
 // Handle makes an http.Handler of h: errors are written by ew and noted in the
-// event of the request, a panic is an internal error.
+// event of the request, a panic is an internal error. Where the answer has begun
+// already, a panic cuts it off.
 func Handle(h Handler, ew ErrorWriter) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

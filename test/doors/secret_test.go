@@ -15,6 +15,7 @@ import (
 	"terrarium/internal/apptest"
 	"terrarium/internal/blob"
 	"terrarium/internal/condatest"
+	"terrarium/internal/trace/tracetest"
 	"terrarium/internal/web"
 )
 
@@ -26,11 +27,13 @@ var tokens = regexp.MustCompile(`tm-[a-z]+-[A-Za-z0-9]+-[A-Za-z0-9]+`)
 
 // TestSecretsStay sends tokens, passwords, session cookies and one-time codes to
 // every route, well and badly, through a panic and a broken disk, with the log at
-// its most talkative, and looks for them wherever something is written down.
+// its most talkative and traces on, and looks for them wherever something is
+// written down.
 func TestSecretsStay(t *testing.T) {
+	collector := tracetest.New(t)
 	var disk atomic.Value
 	disk.Store("")
-	w := newWorld(t, apptest.Trace(func(blob.Step) error {
+	w := newWorld(t, apptest.Setting("traces", collector.URL), apptest.Trace(func(blob.Step) error {
 		switch what := disk.Load().(string); {
 		case what == "":
 			return nil
@@ -60,6 +63,7 @@ func TestSecretsStay(t *testing.T) {
 
 	bad := w.sara.Token[:len(w.sara.Token)-2] + "zz"
 	secrets[bad] = "a token that is none"
+	asked := map[string]bool{} // the names that spans of requests must have
 	for _, rt := range w.Faces.Routes() {
 		sampleFor, ok := samples[key(rt)]
 		if !ok {
@@ -74,6 +78,7 @@ func TestSecretsStay(t *testing.T) {
 		if r.Via == apptest.Cookie {
 			secrets[r.Token] = "a session"
 		}
+		asked[rt.Method+" /"+strings.Trim(rt.Pattern, "/")] = true
 		note(w.Do(t, rt.Method, s.path, r)) // well
 		note(w.Do(t, rt.Method, s.path, r)) // again: used up, there already
 		for _, via := range []apptest.Via{apptest.Token, apptest.Bearer, apptest.Basic, apptest.Path, apptest.Cookie} {
@@ -81,8 +86,9 @@ func TestSecretsStay(t *testing.T) {
 				note(w.Do(t, rt.Method, s.path+"x", apptest.Request{Token: token, Via: via, Type: s.kind, Body: []byte(s.body)}))
 			}
 		}
-		// As an agent, as a query, as an id and as a body that is none.
-		note(w.Do(t, rt.Method, s.path, apptest.Request{Header: map[string]string{"User-Agent": "tool " + bad}, Body: []byte("{" + bad)}))
+		// As a query, in every header that is noted or passed on anywhere, and as a body that is none.
+		note(w.Do(t, rt.Method, s.path+"?token="+bad+"&q="+bad, apptest.Request{Header: strewn(bad), Body: []byte("{" + bad)}))
+		w.must(w.Traces.Flush(t.Context())) // else what does not fit into the queue would be dropped
 		w.made += 1000
 	}
 	for _, path := range []string{
@@ -90,7 +96,7 @@ func TestSecretsStay(t *testing.T) {
 		"/api/nothing?token=" + w.sara.Token, "/" + w.sara.Token, "/acme/" + w.sara.Token, "/conda/acme/" + w.sara.Token + "/noarch/repodata.json",
 		"/login?next=/t/" + w.sara.Token, "/api/v1/tokens/" + w.sara.Token, "/search?q=" + w.sara.Token, "/%2ft/" + w.sara.Token, "//t/" + w.sara.Token + "/conda",
 	} {
-		for _, method := range []string{"GET", "POST", "DELETE", "BREW"} {
+		for _, method := range []string{"GET", "POST", "DELETE", "BREW", w.sara.Token} {
 			w.Do(t, method, path, apptest.Request{})
 		}
 	}
@@ -131,37 +137,27 @@ func TestSecretsStay(t *testing.T) {
 	_, err = w.Accounts.Authenticate(t.Context(), account.Credential{Scheme: "cookie", Value: w.olga.Cookie}, access.Request{})
 	w.must(err)
 
-	metrics := string(w.Want(t, http.StatusOK, "GET", "/metrics", apptest.Request{}).Body)
-	log, dump := w.Logged(), w.Dump(t)
-	mails := w.Mails(t, 1)
-	texts := values(t, dump)
-	if !strings.Contains(log, `"stack"`) {
-		t.Error("the panic is not in the log")
+	lookFor(t, w, collector, secrets)
+	for _, step := range []string{"sqldb.Tx", "sqldb.ReadTx", "blob.Write", "blob.Read", "index.Publish", "index.CatchUp"} {
+		asked[step] = true
 	}
-	for secret, what := range secrets {
-		if strings.Contains(log, secret) {
-			t.Errorf("the log holds %s: %s", what, around(log, secret))
-		}
-		if strings.Contains(metrics, secret) {
-			t.Errorf("/metrics holds %s", what)
-		}
-		for _, row := range texts {
-			if strings.Contains(row, secret) {
-				t.Errorf("the database holds %s: %s", what, around(row, secret))
-			}
-		}
-		holders := 0
-		for _, mail := range mails {
-			if strings.Contains(strings.ReplaceAll(mail, "=\r\n", ""), secret) {
-				holders++
-			}
-		}
-		if most := strings.Count(what, "one-time"); holders > most {
-			t.Errorf("%d mails hold %s, at most %d may", holders, what, most)
-		}
+	for _, s := range collector.Spans() {
+		delete(asked, s.Name)
+	}
+	for name := range asked {
+		t.Errorf("no span came of %s", name)
 	}
 	if len(secrets) < 60 {
 		t.Errorf("only %d secrets were looked for; the routes showed fewer than they should", len(secrets))
+	}
+}
+
+// strewn are headers that each hold a secret where it does not belong.
+func strewn(secret string) map[string]string {
+	return map[string]string{
+		"User-Agent": "tool " + secret, "Referer": "https://example.com/t/" + secret, "If-None-Match": `"` + secret + `"`, "Range": secret,
+		"Traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-" + secret, "Tracestate": "x=" + secret, "Baggage": "x=" + secret,
+		"X-Request-Id": secret, "X-Forwarded-For": secret, "X-File-Name": secret, "Idempotency-Key": secret, "Accept-Language": secret,
 	}
 }
 
