@@ -101,7 +101,8 @@ func (f *Frame) Begin(next http.Handler) http.Handler {
 		e.rec = rec
 		defer func() {
 			v := recover()
-			aborted := v == http.ErrAbortHandler
+			err, _ := v.(error)
+			aborted := errors.Is(err, http.ErrAbortHandler)
 			if v != nil && !aborted {
 				e.Fail(panicError(v))
 				if aborted = rec.code != 0; !aborted { // else the answer is half written, and must not look whole
