@@ -48,7 +48,7 @@ func CheckAddress(address string) error {
 
 func parse(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || u.Hostname() == "" || strings.HasSuffix(u.Host, ":") || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errs.New(errs.Invalid, "The address of the collector of traces is not like http://127.0.0.1:4318.").On("traces")
 	}
 	return u, nil

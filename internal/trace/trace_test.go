@@ -213,7 +213,7 @@ func TestOnlyTheCollectorIsAllowed(t *testing.T) {
 }
 
 func TestAddress(t *testing.T) {
-	for _, address := range []string{"", "127.0.0.1:4318", "ftp://h", "http://", "http://u:p@h:4318", "http://h/?x", "http://h/#x", "http://h:port"} {
+	for _, address := range []string{"", "127.0.0.1:4318", "ftp://h", "http://", "http://:4318", "http://127.0.0.1:", "http://u:p@h:4318", "http://h/?x", "http://h/#x", "http://h:port"} {
 		if _, err := trace.Open(address, trace.Options{}); !errs.Is(err, errs.Invalid) || trace.CheckAddress(address) == nil {
 			t.Errorf("%q: %v, want a refusal", address, err)
 		}
