@@ -30,7 +30,6 @@ type Client struct {
 	workers *river.Workers
 	kinds   map[reflect.Type]string
 	every   []schedule
-	longest time.Duration // the longest time that a kind may take
 
 	build sync.Once
 	queue queue
@@ -74,7 +73,7 @@ func New(db *sqldb.DB, opts Options) *Client {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Client{db: db, opts: opts, workers: river.NewWorkers(), kinds: map[reflect.Type]string{}, longest: opts.Timeout}
+	return &Client{db: db, opts: opts, workers: river.NewWorkers(), kinds: map[reflect.Type]string{}}
 }
 
 const minPollSQLite = 500 * time.Millisecond
@@ -84,19 +83,32 @@ const minPollSQLite = 500 * time.Millisecond
 // after a release. The handler's context ends when the job takes too long or the
 // client stops. It panics where kind or T is registered already.
 func Register[T any](c *Client, kind string, handler func(ctx context.Context, args T) error, opts ...HandlerOption) {
-	w := &worker{timeout: c.opts.Timeout, run: func(ctx context.Context, text jsontext.Value) (err error) {
+	RegisterReporting(c, kind, func(ctx context.Context, args T, _ Report) error { return handler(ctx, args) }, opts...)
+}
+
+// Report stores how far a job is, as JSON, for Job.Report. Only the last one is
+// kept, also when the job has ended.
+type Report func(ctx context.Context, v any) error
+
+// RegisterReporting is Register for a handler that tells how far it is.
+func RegisterReporting[T any](c *Client, kind string, handler func(ctx context.Context, args T, report Report) error, opts ...HandlerOption) {
+	w := &worker{timeout: c.opts.Timeout, run: func(ctx context.Context, id int64, text jsontext.Value) (err error) {
 		ctx, span := c.opts.Tracer.Begin(ctx, "job "+kind)
 		defer func() { span.End(err) }()
 		var args T
 		if err := json.Unmarshal(text, &args); err != nil {
 			return GiveUp(fmt.Errorf("read the arguments of a job %s: %w", kind, err))
 		}
-		return handler(ctx, args)
+		return handler(ctx, args, func(ctx context.Context, v any) error {
+			if err := c.queue.report(ctx, id, v); err != nil {
+				return fmt.Errorf("report on the job %d: %w", id, err)
+			}
+			return nil
+		})
 	}}
 	for _, opt := range opts {
 		opt(w)
 	}
-	c.longest = max(c.longest, w.timeout)
 	t := reflect.TypeFor[T]()
 	if other, ok := c.kinds[t]; ok {
 		panic(fmt.Sprintf("job: %v is registered as %q and as %q", t, other, kind))
@@ -121,6 +133,7 @@ type EnqueueOption func(*enqueue)
 type enqueue struct {
 	opts   river.InsertOpts
 	unique bool
+	id     *int64
 }
 
 // Unique enqueues nothing where a job of the same kind and arguments is waiting.
@@ -134,6 +147,10 @@ func At(t time.Time) EnqueueOption { return func(e *enqueue) { e.opts.ScheduledA
 // MaxAttempts is how often the job is tried before it has failed; without it 12
 // times, over about half a day.
 func MaxAttempts(n int) EnqueueOption { return func(e *enqueue) { e.opts.MaxAttempts = n } }
+
+// ID gives the number of the job, for Get. Where Unique kept it from being
+// enqueued, id stays as it is.
+func ID(id *int64) EnqueueOption { return func(e *enqueue) { e.id = id } }
 
 // Enqueue adds a job in the transaction tx, or in one of its own where tx is
 // none. args is of a type that is registered.
@@ -159,7 +176,11 @@ func (c *Client) Enqueue(ctx context.Context, tx *sqldb.DB, args any, opts ...En
 				return err
 			}
 		}
-		return q.insert(ctx, tx, p, &e.opts)
+		id, err := q.insert(ctx, tx, p, &e.opts)
+		if err == nil && e.id != nil {
+			*e.id = id
+		}
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("enqueue a job %s: %w", p.kind, err)

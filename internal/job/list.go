@@ -45,7 +45,8 @@ type Job struct {
 	Args        jsontext.Value
 	Attempt     int // attempts so far
 	MaxAttempts int
-	Errors      []string // one for each failed attempt, oldest first
+	Errors      []string       // one for each failed attempt, oldest first
+	Report      jsontext.Value // what its handler reported last; nil is nothing
 	CreatedAt   time.Time
 	ScheduledAt time.Time  // of the next attempt
 	AttemptedAt *time.Time // of the last attempt
@@ -53,12 +54,16 @@ type Job struct {
 }
 
 // List gives up to limit jobs of a state, newest first; "" means of all states.
-func (c *Client) List(ctx context.Context, state State, limit int) ([]Job, error) {
+// kinds narrows it; none = all.
+func (c *Client) List(ctx context.Context, state State, limit int, kinds ...string) ([]Job, error) {
 	q, err := c.open()
 	if err != nil {
 		return nil, err
 	}
 	params := river.NewJobListParams().First(limit).OrderBy(river.JobListOrderByID, river.SortOrderDesc)
+	if len(kinds) > 0 {
+		params = params.Kinds(kinds...)
+	}
 	if state != "" {
 		inner, ok := states[state]
 		if !ok {
@@ -77,6 +82,22 @@ func (c *Client) List(ctx context.Context, state State, limit int) ([]Job, error
 	return jobs, nil
 }
 
+// Get gives one job.
+func (c *Client) Get(ctx context.Context, id int64) (Job, error) {
+	q, err := c.open()
+	if err != nil {
+		return Job{}, err
+	}
+	row, err := q.get(ctx, id)
+	if errors.Is(err, river.ErrNotFound) {
+		return Job{}, errs.Wrap(errs.NotFound, err, "There is no job %d.", id)
+	}
+	if err != nil {
+		return Job{}, fmt.Errorf("look up the job %d: %w", id, err)
+	}
+	return fromRow(row), nil
+}
+
 func fromRow(row *rivertype.JobRow) Job {
 	j := Job{
 		ID: row.ID, Kind: row.Kind, State: Waiting, Args: jsontext.Value(row.EncodedArgs),
@@ -87,6 +108,9 @@ func fromRow(row *rivertype.JobRow) Job {
 		if inner == row.State {
 			j.State = state
 		}
+	}
+	if report := row.Output(); report != nil {
+		j.Report = jsontext.Value(report)
 	}
 	for _, failure := range row.Errors {
 		j.Errors = append(j.Errors, failure.Error)

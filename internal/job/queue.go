@@ -22,9 +22,11 @@ import (
 
 // queue is River's client over either kind of transaction.
 type queue interface {
-	insert(ctx context.Context, tx *sqldb.DB, p payload, opts *river.InsertOpts) error
+	insert(ctx context.Context, tx *sqldb.DB, p payload, opts *river.InsertOpts) (int64, error)
 	waiting(ctx context.Context, tx *sqldb.DB, tag string) (bool, error)
 	list(ctx context.Context, params *river.JobListParams) ([]*rivertype.JobRow, error)
+	get(ctx context.Context, id int64) (*rivertype.JobRow, error)
+	report(ctx context.Context, id int64, v any) error
 	retry(ctx context.Context, id int64) error
 	cancel(ctx context.Context, id int64) error
 	start(ctx context.Context) error
@@ -41,8 +43,9 @@ func newQueue(c *Client) (queue, error) {
 		JobTimeout:        c.opts.Timeout,
 		FetchCooldown:     min(c.opts.Poll, river.FetchCooldownDefault),
 		FetchPollInterval: c.opts.Poll,
-		// A job longer than that was lost with its process.
-		RescueStuckJobsAfter:        c.longest + 5*time.Minute,
+		// A job longer than that was lost with its process, unless its kind
+		// may take longer.
+		RescueStuckJobsAfter:        c.opts.Timeout + 5*time.Minute,
 		DiscardedJobRetentionPeriod: 30 * 24 * time.Hour,
 	}
 	for _, s := range c.every {
@@ -79,11 +82,15 @@ type riverQueue[TTx any] struct {
 	in     func(tx *sqldb.DB, f func(TTx) error) error // shows a transaction in the driver's terms
 }
 
-func (q riverQueue[TTx]) insert(ctx context.Context, tx *sqldb.DB, p payload, opts *river.InsertOpts) error {
-	return q.in(tx, func(tx TTx) error {
-		_, err := q.client.InsertTx(ctx, tx, p, opts)
+func (q riverQueue[TTx]) insert(ctx context.Context, tx *sqldb.DB, p payload, opts *river.InsertOpts) (id int64, err error) {
+	err = q.in(tx, func(tx TTx) error {
+		result, err := q.client.InsertTx(ctx, tx, p, opts)
+		if err == nil {
+			id = result.Job.ID
+		}
 		return err
 	})
+	return id, err
 }
 
 func (q riverQueue[TTx]) waiting(ctx context.Context, tx *sqldb.DB, tag string) (found bool, err error) {
@@ -105,6 +112,15 @@ func (q riverQueue[TTx]) list(ctx context.Context, params *river.JobListParams) 
 		return nil, err
 	}
 	return result.Jobs, nil
+}
+
+func (q riverQueue[TTx]) get(ctx context.Context, id int64) (*rivertype.JobRow, error) {
+	return q.client.JobGet(ctx, id)
+}
+
+func (q riverQueue[TTx]) report(ctx context.Context, id int64, v any) error {
+	_, err := q.client.JobUpdate(ctx, id, &river.JobUpdateParams{Output: v})
+	return err
 }
 
 func (q riverQueue[TTx]) retry(ctx context.Context, id int64) error {
@@ -155,7 +171,7 @@ func (p payload) tag() string {
 type worker struct {
 	river.WorkerDefaults[payload]
 	timeout time.Duration
-	run     func(ctx context.Context, text jsontext.Value) error
+	run     func(ctx context.Context, id int64, text jsontext.Value) error
 }
 
 // Timeout implements river.Worker.
@@ -163,7 +179,7 @@ func (w *worker) Timeout(*river.Job[payload]) time.Duration { return w.timeout }
 
 // Work implements river.Worker.
 func (w *worker) Work(ctx context.Context, job *river.Job[payload]) error {
-	return w.run(ctx, job.Args.text)
+	return w.run(ctx, job.ID, job.Args.text)
 }
 
 // warnings lets nothing below a warning through: River tells of every start.
