@@ -35,6 +35,13 @@ type NewGroup struct {
 	AllPackages bool
 }
 
+// GroupUpdate changes a group; what is nil stays.
+type GroupUpdate struct {
+	Name        *string
+	Permission  *access.Verb
+	AllPackages *bool
+}
+
 // GroupPackage is a package that a group reaches.
 type GroupPackage struct {
 	ID, Name, Summary string
@@ -206,14 +213,29 @@ func groupFree(ctx context.Context, tx *sqldb.DB, o Owner, name string) error {
 	return nil
 }
 
-// UpdateGroup gives a group another name, permission or reach.
+// UpdateGroup gives a group a whole new state.
 func (a *Accounts) UpdateGroup(ctx context.Context, actor access.Actor, org, group string, n NewGroup) (Group, error) {
-	n, err := checkGroup(n)
-	if err != nil {
-		return Group{}, err
-	}
+	return a.ChangeGroup(ctx, actor, org, group, GroupUpdate{&n.Name, &n.Permission, &n.AllPackages})
+}
+
+// ChangeGroup gives a group another name, permission or reach.
+func (a *Accounts) ChangeGroup(ctx context.Context, actor access.Actor, org, group string, u GroupUpdate) (Group, error) {
 	var after Group
-	err = a.changeGroup(ctx, actor, org, group, func(tx *sqldb.DB, o Owner, g Group) error {
+	err := a.changeGroup(ctx, actor, org, group, func(tx *sqldb.DB, o Owner, g Group) error {
+		n := NewGroup{g.Name, g.Permission, g.AllPackages}
+		if u.Name != nil {
+			n.Name = *u.Name
+		}
+		if u.Permission != nil {
+			n.Permission = *u.Permission
+		}
+		if u.AllPackages != nil {
+			n.AllPackages = *u.AllPackages
+		}
+		n, err := checkGroup(n)
+		if err != nil {
+			return err
+		}
 		if n.Name != g.Name {
 			if err := groupFree(ctx, tx, o, n.Name); err != nil {
 				return err
@@ -221,7 +243,7 @@ func (a *Accounts) UpdateGroup(ctx context.Context, actor access.Actor, org, gro
 		}
 		after = g
 		after.Name, after.Permission, after.AllPackages = n.Name, n.Permission, n.AllPackages
-		_, err := tx.Exec(ctx, "UPDATE groups SET name = $1, permission = $2, all_packages = $3 WHERE id = $4",
+		_, err = tx.Exec(ctx, "UPDATE groups SET name = $1, permission = $2, all_packages = $3 WHERE id = $4",
 			after.Name, string(after.Permission), after.AllPackages, g.ID)
 		if err != nil {
 			return fmt.Errorf("update group %s: %w", g.Name, err)

@@ -214,6 +214,24 @@ func TestGroups(t *testing.T) {
 		if !may(access.Admin) {
 			t.Error("a group on all packages does not reach one")
 		}
+		named, verb, some := "geo3", access.Write, false
+		for _, u := range []account.GroupUpdate{{Name: &named}, {Permission: &verb}, {AllPackages: &some}} {
+			_, err = w.ChangeGroup(ctx, ana, "acme", "geo2", u)
+			ok(t, err)
+			if u.Name != nil {
+				back := "geo2"
+				_, err = w.ChangeGroup(ctx, ana, "acme", "geo3", account.GroupUpdate{Name: &back})
+				ok(t, err)
+			}
+		}
+		if g, err := w.Group(ctx, mem, "acme", "geo2"); err != nil || g.Permission != access.Write || g.AllPackages {
+			t.Errorf("three changes, one after the other, made %+v, %v", g, err)
+		}
+		odd := access.Verb("own")
+		_, err = w.ChangeGroup(ctx, ana, "acme", "geo2", account.GroupUpdate{Permission: &odd})
+		wantKind(t, err, errs.Invalid, "read, write or admin")
+		_, err = w.UpdateGroup(ctx, ana, "acme", "geo2", account.NewGroup{Name: "geo2", Permission: access.Admin, AllPackages: true})
+		ok(t, err)
 		groups, err := w.Groups(ctx, mem, "acme")
 		ok(t, err)
 		if len(groups) != 2 || groups[0].Name != account.Owners || groups[0].Members != 1 || groups[1].Name != "geo2" {

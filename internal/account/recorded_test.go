@@ -180,6 +180,11 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 				_, err := w.UpdateGroup(ctx, ana, "acme", "geo", account.NewGroup{Name: "geo", Permission: access.Write})
 				return err
 			}},
+			{"ChangeGroup", changes, func() error {
+				all := true
+				_, err := w.ChangeGroup(ctx, ana, "acme", "geo", account.GroupUpdate{AllPackages: &all})
+				return err
+			}},
 			{"AddGroupMember", changes, func() error { return w.AddGroupMember(ctx, ana, "acme", "geo", "dara") }},
 			{"AddGroupMember", changes, func() error { return w.AddGroupMember(ctx, ana, "acme", "owners", "eli") }},
 			{"RemoveGroupMember", changes, func() error { return w.RemoveGroupMember(ctx, ana, "acme", "owners", "eli") }},
