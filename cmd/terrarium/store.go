@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"terrarium/internal/access"
 	"terrarium/internal/app"
 	"terrarium/internal/errs"
 )
@@ -97,10 +98,7 @@ func (c *gcCmd) Run(p *program) error {
 		return err
 	}
 	defer a.Close()
-	if c.Grace <= 0 {
-		return errs.New(errs.Invalid, "--grace must be more than nothing: an upload whose rows are still to come must not lose its bytes.")
-	}
-	s, err := a.Sweep(p.ctx, app.Sweeping{DryRun: c.DryRun, Grace: c.Grace})
+	s, err := a.Sweep(p.ctx, access.System(), app.Sweeping{DryRun: c.DryRun, Grace: c.Grace})
 	if err != nil {
 		return err
 	}

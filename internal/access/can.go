@@ -226,3 +226,18 @@ func Hidden(o Object) error {
 	}
 	return errs.New(errs.Unauthenticated, "This %s is private or does not exist. Sign in, or use a token that may read it.", noun).Because("private-or-absent")
 }
+
+// Operates refuses everybody but the operator with a credential that is not
+// limited to something. It judges what concerns the instance as a whole, and no
+// owner's things.
+func Operates(a Actor) error {
+	switch {
+	case a.Anonymous():
+		return errs.New(errs.Unauthenticated, "Sign in as the operator to do this.")
+	case !a.Operator:
+		return errs.New(errs.Forbidden, "Only the operator may do this.")
+	case !a.Scopes.Allow("api:write"), a.OrgToken != "", len(a.Resources) > 0:
+		return errs.New(errs.Forbidden, "This token is limited; it cannot do what only the operator may.")
+	}
+	return nil
+}

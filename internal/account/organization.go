@@ -107,7 +107,7 @@ func (a *Accounts) OrganizationsOf(ctx context.Context, actor access.Actor, user
 	if err != nil {
 		return nil, fmt.Errorf("list organisations: %w", err)
 	}
-	if !actor.Anonymous() && actor.ID == u.ID || operates(actor) == nil {
+	if !actor.Anonymous() && actor.ID == u.ID || access.Operates(actor) == nil {
 		return orgs, nil
 	}
 	shared := []Organization{}
@@ -130,7 +130,7 @@ func (a *Accounts) seen(ctx context.Context, db *sqldb.DB, actor access.Actor, o
 	}
 	_, member := actor.Roles[o.ID]
 	switch {
-	case operates(actor) == nil:
+	case access.Operates(actor) == nil:
 		return o, nil
 	case actor.Anonymous():
 		return Owner{}, errs.New(errs.Unauthenticated, "Sign in to see the members and groups of %s.", o.Name)
@@ -251,7 +251,7 @@ func (a *Accounts) mayMakeOwners(actor access.Actor, o Owner, had, shall access.
 	if had != access.RoleOwner && shall != access.RoleOwner || leaves {
 		return nil
 	}
-	if actor.Roles[o.ID] == access.RoleOwner || operates(actor) == nil {
+	if actor.Roles[o.ID] == access.RoleOwner || access.Operates(actor) == nil {
 		return nil
 	}
 	return errs.New(errs.Forbidden, "Only an owner of %s makes or removes owners.", o.Name).Because("owners-only")

@@ -91,24 +91,10 @@ func (a *Accounts) administered(ctx context.Context, db *sqldb.DB, actor access.
 	object := o.Object()
 	object.Scope = scope
 	verdict := access.Can(actor, access.Admin, object)
-	if !verdict.Allowed && operates(actor) != nil {
+	if !verdict.Allowed && access.Operates(actor) != nil {
 		return Owner{}, verdict.Err(object)
 	}
 	return o, nil
-}
-
-// operates refuses everybody but the operator with a credential that is not
-// limited to something.
-func operates(actor access.Actor) error {
-	switch {
-	case actor.Anonymous():
-		return errs.New(errs.Unauthenticated, "Sign in as the operator to do this.")
-	case !actor.Operator:
-		return errs.New(errs.Forbidden, "Only the operator may do this.")
-	case !actor.Scopes.Allow("api:write"), actor.OrgToken != "", len(actor.Resources) > 0:
-		return errs.New(errs.Forbidden, "This token is limited; it cannot do what only the operator may.")
-	}
-	return nil
 }
 
 // UpdateProfile writes the profile of an owner. It needs the right to administer

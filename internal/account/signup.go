@@ -145,7 +145,7 @@ func (a *Accounts) checkPasswords(password, password2, name, email string) error
 // Invite mails an invitation to make an account, on behalf of the operator, and
 // gives its address for handing it over by hand.
 func (a *Accounts) Invite(ctx context.Context, actor access.Actor, email string) (address string, err error) {
-	if err := operates(actor); err != nil {
+	if err := access.Operates(actor); err != nil {
 		return "", err
 	}
 	email, err = checkEmail(email)

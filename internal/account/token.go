@@ -284,12 +284,12 @@ func (a *Accounts) tokensOf(ctx context.Context, db *sqldb.DB, actor access.Acto
 	}
 	verdict := access.Can(actor, access.Admin, object)
 	if o.Kind == access.User {
-		if !verdict.Allowed && operates(actor) != nil {
+		if !verdict.Allowed && access.Operates(actor) != nil {
 			return "", nil, "", verdict.Err(object)
 		}
 		return "t.user_id = $1 AND t.organization_id = ''", []any{o.ID}, o.ID, nil
 	}
-	if verdict.Allowed || operates(actor) == nil {
+	if verdict.Allowed || access.Operates(actor) == nil {
 		return "t.organization_id = $1", []any{o.ID}, o.ID, nil
 	}
 	if _, member := actor.Roles[o.ID]; member && v == access.Write && actor.Scopes.Allow("api:write") {

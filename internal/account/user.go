@@ -74,7 +74,7 @@ func (a *Accounts) User(ctx context.Context, actor access.Actor, name string) (U
 		return User{}, err
 	}
 	if actor.ID != u.ID || !actor.Scopes.Allow("api:read") {
-		if err := operates(actor); err != nil {
+		if err := access.Operates(actor); err != nil {
 			return User{}, err
 		}
 	}
@@ -84,7 +84,7 @@ func (a *Accounts) User(ctx context.Context, actor access.Actor, name string) (U
 // Users lists the accounts by name for the operator, and gives what to ask next
 // with, "" at the end.
 func (a *Accounts) Users(ctx context.Context, actor access.Actor, f UserFilter) ([]User, string, error) {
-	if err := operates(actor); err != nil {
+	if err := access.Operates(actor); err != nil {
 		return nil, "", err
 	}
 	if f.Limit <= 0 {
@@ -107,7 +107,7 @@ func (a *Accounts) Users(ctx context.Context, actor access.Actor, f UserFilter) 
 
 // CreateUser makes an account on behalf of the operator.
 func (a *Accounts) CreateUser(ctx context.Context, actor access.Actor, n NewUser) (User, error) {
-	if err := operates(actor); err != nil {
+	if err := access.Operates(actor); err != nil {
 		return User{}, err
 	}
 	n.Name = strings.ToLower(strings.TrimSpace(n.Name))
@@ -188,7 +188,7 @@ func (a *Accounts) EnableUser(ctx context.Context, actor access.Actor, name stri
 }
 
 func (a *Accounts) setDisabled(ctx context.Context, actor access.Actor, name string, disable bool) error {
-	if err := operates(actor); err != nil {
+	if err := access.Operates(actor); err != nil {
 		return err
 	}
 	return a.change(ctx, func(tx *sqldb.DB) error {
@@ -229,7 +229,7 @@ func (a *Accounts) setDisabled(ctx context.Context, actor access.Actor, name str
 // SetPassword gives an account another password on behalf of the operator and
 // ends its sessions.
 func (a *Accounts) SetPassword(ctx context.Context, actor access.Actor, name, password string) error {
-	if err := operates(actor); err != nil {
+	if err := access.Operates(actor); err != nil {
 		return err
 	}
 	u, err := userNamed(ctx, a.db, name)

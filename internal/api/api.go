@@ -32,6 +32,7 @@ type Options struct {
 	Now      func() time.Time
 	URL      string // public address of the instance, without trailing slash
 	Version  string // of the program, shown by the description of /api/v1
+	Operate  Operate
 }
 
 // Face serves /api and uploads under /conda.
@@ -42,6 +43,7 @@ type Face struct {
 	now      func() time.Time
 	url      string
 	version  string
+	operate  Operate
 	v1       []web.Route // what huma made of the operations of /api/v1
 }
 
@@ -49,7 +51,7 @@ type Face struct {
 func New(opts Options) *Face {
 	f := &Face{
 		accounts: opts.Accounts, registry: opts.Registry, index: opts.Index,
-		now: opts.Now, url: opts.URL, version: opts.Version,
+		now: opts.Now, url: opts.URL, version: opts.Version, operate: opts.Operate,
 	}
 	f.v1 = f.describe()
 	return f

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,10 +69,13 @@ func (f *Face) describe() []web.Route {
 	v.users()
 	v.tokens()
 	v.organizations()
+	v.groups()
 	v.packages()
 	v.files()
 	v.channels()
 	v.trail()
+	v.operate()
+	v.imports()
 	extendErrors(v.api.OpenAPI())
 
 	document := sync.OnceValues(func() ([]byte, error) { return json.Marshal(v.api.OpenAPI()) })
@@ -108,11 +112,15 @@ func extendErrors(document *huma.OpenAPI) {
 // handle adds an operation. The handler gets the actor; its error becomes a
 // problem document like every other error of the program.
 func handle[I, O any](v *v1, op operation, h func(ctx context.Context, actor access.Actor, in *I) (*O, error)) {
-	huma.Register(v.api, huma.Operation{
+	described := huma.Operation{
 		OperationID: op.id, Method: op.method, Path: prefix + op.path, Summary: op.summary, Tags: []string{op.tag},
 		DefaultStatus: op.status, MaxBodyBytes: maxBody,
 		Metadata: map[string]any{"operation": op},
-	}, func(ctx context.Context, in *I) (*O, error) {
+	}
+	if reflect.TypeFor[O]() == reflect.TypeFor[stream]() {
+		described.Responses = streamed()
+	}
+	huma.Register(v.api, described, func(ctx context.Context, in *I) (*O, error) {
 		req := requestOf(ctx)
 		actor, err := web.Actor(req.r)
 		if err == nil && actor.Anonymous() && (op.who == web.Person || op.who == web.Member) {
@@ -135,12 +143,19 @@ func handle[I, O any](v *v1, op operation, h func(ctx context.Context, actor acc
 func (v *v1) Handle(hop *huma.Operation, next func(huma.Context)) {
 	op, _ := hop.Metadata["operation"].(operation)
 	pattern := hop.Path
+	tail := ""
 	if i := greedyAt(pattern); i > 0 {
+		if _, after, _ := strings.Cut(pattern[i:], "/"); after != "" && !strings.Contains(after, "{") {
+			tail = "/" + after
+		}
 		pattern = pattern[:i] + "*"
 	}
 	route := web.Route{
 		Method: hop.Method, Pattern: pattern, Who: op.who, Mutates: hop.Method != http.MethodGet, Door: op.door,
 		Handle: func(w http.ResponseWriter, r *http.Request) error {
+			if !strings.HasSuffix(web.Param(r, "*"), tail) {
+				return errs.New(errs.NotFound, "There is nothing at this address.")
+			}
 			req := &request{}
 			req.r = r.WithContext(context.WithValue(r.Context(), requestKey{}, req))
 			req.embedded = humachi.NewContext(hop, req.r, w)

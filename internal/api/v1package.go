@@ -29,13 +29,16 @@ type v1Package struct {
 	Page       string     `json:"page" doc:"Its page for people."`
 }
 
-func (v *v1) pkg(p registry.Package) v1Package {
-	visibility := access.Public
-	if p.Private {
-		visibility = access.Private
+func visibility(private bool) string {
+	if private {
+		return access.Private
 	}
+	return access.Public
+}
+
+func (v *v1) pkg(p registry.Package) v1Package {
 	return v1Package{
-		Owner: p.OwnerName, Name: p.Name, Visibility: visibility, Summary: p.Summary, License: p.License, Types: each(p.Types, same),
+		Owner: p.OwnerName, Name: p.Name, Visibility: visibility(p.Private), Summary: p.Summary, License: p.License, Types: each(p.Types, same),
 		Latest: p.Latest, Versions: p.Versions, Subdirs: each(p.Platforms, same), Downloads: p.Downloads, CreatedAt: p.CreatedAt,
 		ModifiedAt: p.ModifiedAt, ReleasedAt: p.ReleasedAt, Page: v.face.page(p.OwnerName, p.Name),
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"encoding/json/v2"
 	"errors"
@@ -12,21 +13,31 @@ import (
 	"strings"
 	"time"
 
+	"terrarium/internal/access"
 	"terrarium/internal/blob"
 	"terrarium/internal/errs"
 	"terrarium/internal/registry"
 )
 
 // A backup is a tar: first manifest.json, then database.jsonl (all rows in one
-// consistent state), then every blob, as blobs/SHA256.
+// consistent state), then every blob, as blobs/SHA256, at last end.json, which
+// only a whole one has: a tar that is cut off between two members looks whole to
+// who reads it.
 // Rows are read before bytes: bytes never change and go only a day after the
 // last row that named them, so what the rows name is still there.
 const (
 	manifestName = "manifest.json"
 	databaseName = "database.jsonl"
 	blobPrefix   = "blobs/"
-	backupFormat = 1
+	endName      = "end.json"
+	backupFormat = 2 // 1 had no end
 )
+
+// ending says what a whole backup holds.
+type ending struct {
+	Blobs int   `json:"blobs"`
+	Bytes int64 `json:"bytes"` // of the blobs
+}
 
 type manifest struct {
 	Format int       `json:"format"`
@@ -51,7 +62,7 @@ func (a *App) Backup(ctx context.Context, path string) (n int64, err error) {
 			_ = os.Remove(out.Name()) // a half backup is none
 		}
 	}()
-	if err := a.writeBackup(ctx, out); err != nil {
+	if err := a.writeBackup(ctx, out, func() error { return nil }); err != nil {
 		return 0, err
 	}
 	if err := out.Sync(); err != nil {
@@ -88,17 +99,15 @@ func syncFolder(name string) error {
 	return d.Sync()
 }
 
-func (a *App) writeBackup(ctx context.Context, w io.Writer) error {
+// writeBackup writes a backup. It calls begin when the rows have been read, and
+// writes nothing before.
+func (a *App) writeBackup(ctx context.Context, w io.Writer, begin func() error) error {
 	have, _, err := a.DB.SchemaVersion(ctx)
 	if err != nil {
 		return err
 	}
 	m, err := json.Marshal(manifest{Format: backupFormat, Schema: have, At: a.now().UTC()})
 	if err != nil {
-		return err
-	}
-	t := tar.NewWriter(w)
-	if err := writeMember(t, manifestName, int64(len(m)), strings.NewReader(string(m))); err != nil {
 		return err
 	}
 	rows, err := os.CreateTemp("", "terrarium-rows-*")
@@ -117,20 +126,36 @@ func (a *App) writeBackup(ctx context.Context, w io.Writer) error {
 	if _, err := rows.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
+	if err := begin(); err != nil {
+		return err
+	}
+	t := tar.NewWriter(w)
+	if err := writeMember(t, manifestName, int64(len(m)), bytes.NewReader(m)); err != nil {
+		return err
+	}
 	if err := writeMember(t, databaseName, size, rows); err != nil {
 		return err
 	}
 	// The rows may have changed since the dump; what they name now beyond it
 	// does no harm, and what the dump names cannot have been swept yet.
+	var end ending
 	err = a.Blobs.List(ctx, func(key blob.Key, size int64, _ time.Time) error {
 		r, err := a.Blobs.Open(ctx, key)
 		if err != nil {
 			return fmt.Errorf("back up the bytes %s: %w", key, err)
 		}
 		defer r.Close()
+		end.Blobs, end.Bytes = end.Blobs+1, end.Bytes+size
 		return writeMember(t, blobPrefix+string(key), size, r)
 	})
 	if err != nil {
+		return err
+	}
+	e, err := json.Marshal(end)
+	if err != nil {
+		return err
+	}
+	if err := writeMember(t, endName, int64(len(e)), bytes.NewReader(e)); err != nil {
 		return err
 	}
 	return t.Close()
@@ -176,7 +201,7 @@ func (a *App) Restore(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if m.Format != backupFormat || m.Schema > known {
+	if m.Format > backupFormat || m.Schema > known {
 		return errs.New(errs.Conflict, "%s was written by a newer Terrarium (schema %d, this one knows %d). Restore it with that one.", path, m.Schema, known)
 	}
 	if m.Schema != have {
@@ -194,13 +219,35 @@ func (a *App) Restore(ctx context.Context, path string) error {
 	if _, err := io.Copy(rows, t); err != nil {
 		return bad(err)
 	}
+	if err := a.restoreBlobs(ctx, t, m.Format, bad); err != nil {
+		return err
+	}
+	if _, err := rows.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return a.DB.Load(ctx, rows)
+}
+
+// restoreBlobs reads the blobs and the end of a backup.
+func (a *App) restoreBlobs(ctx context.Context, t *tar.Reader, format int, bad func(error) error) error {
+	var got ending
 	for {
 		h, err := t.Next()
-		if errors.Is(err, io.EOF) {
-			break
+		if errors.Is(err, io.EOF) && format == 1 {
+			return nil
 		}
 		if err != nil {
 			return bad(err)
+		}
+		if h.Name == endName {
+			var want ending
+			if err := json.UnmarshalRead(t, &want); err != nil {
+				return bad(err)
+			}
+			if got != want {
+				return bad(fmt.Errorf("it has %d blobs with %d bytes instead of %d with %d", got.Blobs, got.Bytes, want.Blobs, want.Bytes))
+			}
+			return nil
 		}
 		key, ok := strings.CutPrefix(h.Name, blobPrefix)
 		if !ok {
@@ -209,11 +256,8 @@ func (a *App) Restore(ctx context.Context, path string) error {
 		if err := a.restoreBlob(ctx, key, t); err != nil {
 			return err
 		}
+		got.Blobs, got.Bytes = got.Blobs+1, got.Bytes+h.Size
 	}
-	if _, err := rows.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
-	return a.DB.Load(ctx, rows)
 }
 
 func (a *App) restoreBlob(ctx context.Context, key string, r io.Reader) error {
@@ -253,10 +297,13 @@ type Swept struct {
 }
 
 // Sweep empties the trash and removes what nothing names any more.
-func (a *App) Sweep(ctx context.Context, s Sweeping) (Swept, error) {
+func (a *App) Sweep(ctx context.Context, actor access.Actor, s Sweeping) (Swept, error) {
 	var swept Swept
+	if s.Grace <= 0 {
+		return swept, errs.New(errs.Invalid, "The grace must be more than nothing: an upload whose rows are still to come must not lose its bytes.").On("grace")
+	}
 	var err error
-	if swept.Swept, err = a.Registry.GC(ctx, s.DryRun, s.Grace); err != nil || s.DryRun {
+	if swept.Swept, err = a.Registry.GC(ctx, actor, s.DryRun, s.Grace); err != nil || s.DryRun {
 		return swept, err
 	}
 	swept.Shards, err = a.Index.Sweep(ctx)

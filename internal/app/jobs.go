@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"terrarium/internal/access"
 	"terrarium/internal/job"
 	"terrarium/internal/sqldb"
 )
@@ -31,13 +32,14 @@ func (a *App) afterUpload(ctx context.Context, tx *sqldb.DB, fileID string) erro
 func (a *App) jobs() *job.Client {
 	c := job.New(a.DB, job.Options{Log: a.Log, Tracer: a.Traces})
 	job.Register(c, "sweep", func(ctx context.Context, _ sweep) error {
-		s, err := a.Sweep(ctx, Sweeping{Grace: sweepGrace})
+		s, err := a.Sweep(ctx, access.System(), Sweeping{Grace: sweepGrace})
 		if err == nil {
 			a.Log.Info("swept", "files", s.Files, "uploads", s.Uploads, "blobs", s.Blobs, "bytes", s.Bytes, "shards", s.Shards)
 		}
 		return err
 	})
 	job.Register(c, "check-file", func(ctx context.Context, c checkFile) error { return a.Registry.CheckFile(ctx, c.FileID) })
+	job.RegisterReporting(c, importKind, a.runImport, job.Timeout(importTime))
 	c.Every(24*time.Hour, sweep{})
 	return c
 }

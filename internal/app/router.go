@@ -43,7 +43,7 @@ func (a *App) Faces(version string) (Faces, error) {
 		Conda: condahttp.New(a.Registry, a.Index, condahttp.Options{
 			URL: a.Config.URL, IndexMaxAge: a.Config.IndexMaxAge, Redirect: a.Config.Redirect, Page: pages.ErrorPage,
 		}),
-		API: api.New(api.Options{Accounts: a.Accounts, Registry: a.Registry, Index: a.Index, Now: a.now, URL: a.Config.URL, Version: version}),
+		API: api.New(api.Options{Accounts: a.Accounts, Registry: a.Registry, Index: a.Index, Now: a.now, URL: a.Config.URL, Version: version, Operate: a.operate()}),
 		UI:  pages,
 	}, nil
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +45,8 @@ type Config struct {
 	LogFormat       string
 	LogLevel        string
 	Traces          string // address of a collector of traces; "" makes none
+
+	Values []Value // what all this was parsed from
 }
 
 // Setting is one line of the table of settings.
@@ -67,7 +71,7 @@ func Settings() []Setting {
 		{Key: "listen", Default: "127.0.0.1:8080", Help: "Address to listen on."},
 		{Key: "url", Help: "Public address, used in every link. Default: http:// and the address listened on."},
 		{Key: "database", Secret: true, Help: "sqlite:PATH or postgres://USER:PASSWORD@HOST/NAME. Default: sqlite:DATA/terrarium.db."},
-		{Key: "blobs", Help: "file:DIR, or s3://BUCKET?endpoint=…&region=…. Default: file:DATA/blobs."},
+		{Key: "blobs", Secret: true, Help: "file:DIR, or s3://BUCKET?endpoint=…&region=…. Default: file:DATA/blobs."},
 		{Key: "mail", Secret: true, Help: "dir:DIR (one .eml a message) or smtp://USER:PASSWORD@HOST:PORT. Default: dir:DATA/mail."},
 		{Key: "signup", Default: "open", Help: "Who may sign up: open, invite, domain:example.com,…, closed."},
 		{Key: "tls_cert", Help: "Certificate file (PEM)."},
@@ -161,7 +165,7 @@ func listText(k *koanf.Koanf, key string) string {
 // Parse makes a Config of settings. A wrong value is errs.Invalid and names the
 // setting and where it came from.
 func Parse(values []Value) (Config, error) {
-	var c Config
+	c := Config{Values: values}
 	var err error
 	get := func(key string) string {
 		for _, v := range values {
@@ -295,7 +299,8 @@ func ParseSize(s string) (int64, error) {
 	return n * unit, nil
 }
 
-// Shown is the value as it may be printed: without the password of an address.
+// Shown is the value as it may be printed: without the passwords of an address,
+// be they before the host or in the query.
 func (v Value) Shown() string {
 	if !v.Secret {
 		return v.Value
@@ -304,11 +309,26 @@ func (v Value) Shown() string {
 	if err != nil {
 		return "(not shown)"
 	}
+	query, hidden := u.Query(), false
+	for name, values := range query {
+		if secretName.MatchString(name) {
+			query[name], hidden = slices.Repeat([]string{"xxxxx"}, len(values)), true
+		}
+	}
+	if hidden {
+		u.RawQuery = query.Encode()
+	}
 	if _, has := u.User.Password(); has {
-		u.User = url.UserPassword(u.User.Username(), "xxxxx")
+		u.User, hidden = url.UserPassword(u.User.Username(), "xxxxx"), true
+	}
+	if !hidden {
+		return v.Value // as it was given
 	}
 	return u.String()
 }
+
+// secretName matches the parameters of an address that hold a secret.
+var secretName = regexp.MustCompile("(?i)pass|secret|token|key")
 
 // Resolved gives the settings with what defaults depend on filled in.
 func Resolved(values []Value, c Config) []Value {

@@ -129,6 +129,19 @@ func TestSecretsAreNotShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, tt := range []struct{ key, given, want string }{
+		{"database", "postgres://h/db?sslmode=require&user=u&password=hunter2", "postgres://h/db?password=xxxxx&sslmode=require&user=u"},
+		{"blobs", "s3://b?accessKey=a&secret_key=hunter2&region=r", "s3://b?accessKey=xxxxx&region=r&secret_key=xxxxx"},
+		{"blobs", "file:/a folder/it's", "file:/a folder/it's"},
+	} {
+		values, err := load(t, "", nil, map[string]string{tt.key: tt.given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := value(t, values, tt.key).Shown(); got != tt.want {
+			t.Errorf("%s is shown as %q, want %q", tt.given, got, tt.want)
+		}
+	}
 	for _, key := range []string{"database", "mail"} {
 		if s := value(t, values, key).Shown(); strings.Contains(s, "hunter2") || !strings.Contains(s, "u:xxxxx@h") {
 			t.Errorf("%s is shown as %q", key, s)

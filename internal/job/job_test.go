@@ -367,3 +367,60 @@ func TestUnregisteredArguments(t *testing.T) {
 		t.Errorf("got %v, want the type that nobody registered", err)
 	}
 }
+
+// TestReports: what a handler told last is there while it works, after it has
+// ended and after it has failed.
+func TestReports(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		ctx := t.Context()
+		c := job.New(db, job.Options{})
+		told, end := make(chan struct{}), make(chan struct{})
+		job.RegisterReporting(c, "greet", func(ctx context.Context, args greet, report job.Report) error {
+			for i := range 2 {
+				if err := report(ctx, map[string]any{args.Name: i}); err != nil {
+					return err
+				}
+			}
+			told <- struct{}{}
+			<-end
+			if args.Name == "fails" {
+				return job.GiveUp(errors.New("no"))
+			}
+			return nil
+		})
+		job.Register(c, "tick", func(context.Context, tick) error { return nil })
+		start(t, c)
+		if err := c.Enqueue(ctx, db, tick{}); err != nil {
+			t.Fatal(err)
+		}
+		for name, state := range map[string]job.State{"works": job.Done, "fails": job.Failed} {
+			var id int64
+			if err := c.Enqueue(ctx, db, greet{Name: name}, job.ID(&id)); err != nil {
+				t.Fatal(err)
+			}
+			got := func() job.Job {
+				j, err := c.Get(ctx, id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return j
+			}
+			want := fmt.Sprintf(`{"%s":1}`, name)
+			receive(t, told)
+			if j := got(); j.State != job.Running || strings.ReplaceAll(string(j.Report), " ", "") != want {
+				t.Errorf("at work: %+v, want the report %s", j, want)
+			}
+			end <- struct{}{}
+			eventually(t, func() bool { return got().State == state })
+			if j := got(); strings.ReplaceAll(string(j.Report), " ", "") != want || j.Kind != "greet" || j.EndedAt == nil {
+				t.Errorf("at the end: %+v, want the report %s", j, want)
+			}
+		}
+		if jobs, err := c.List(ctx, "", 10, "greet"); err != nil || len(jobs) != 2 {
+			t.Errorf("of one kind there are %+v, %v", jobs, err)
+		}
+		if _, err := c.Get(ctx, 1<<40); !errs.Is(err, errs.NotFound) {
+			t.Errorf("a job that is none: %v", err)
+		}
+	})
+}

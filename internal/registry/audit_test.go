@@ -154,7 +154,7 @@ var changes = map[string]func(w *world) error{
 	},
 	"GC": func(w *world) error {
 		w.pass(15 * 24 * time.Hour)
-		_, err := w.GC(w.ctx, false, 0)
+		_, err := w.GC(w.ctx, access.System(), false, 0)
 		return err
 	},
 }

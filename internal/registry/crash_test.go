@@ -145,7 +145,7 @@ func (w *world) work(folder string) {
 		w.t.Fatal(err)
 	}
 	w.at = w.at.Add(15 * 24 * time.Hour)
-	if _, err := w.GC(w.ctx, false, 0); err != nil {
+	if _, err := w.GC(w.ctx, access.System(), false, 0); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,24 +30,27 @@ const DefaultGrace = 24 * time.Hour
 // committed and removes bytes that no row names and that were last committed
 // before grace (0 = DefaultGrace). Rows of deleted files stay, without bytes:
 // older generations name them. With dryRun it only counts.
-func (r *Registry) GC(ctx context.Context, dryRun bool, grace time.Duration) (Swept, error) {
+func (r *Registry) GC(ctx context.Context, actor access.Actor, dryRun bool, grace time.Duration) (Swept, error) {
 	if grace <= 0 {
 		grace = DefaultGrace
 	}
 	var s Swept
 	now := r.now()
 	trashed := now.Add(-r.opts.TrashFor)
-	if err := r.sweepRows(ctx, dryRun, now, trashed, &s); err != nil {
+	if err := r.sweepRows(ctx, actor, dryRun, now, trashed, &s); err != nil {
 		return s, err
 	}
 	point(pointSwept)
-	if err := r.sweepBlobs(ctx, dryRun, now.Add(-grace), trashed, &s); err != nil {
+	err := r.sweepBlobs(ctx, dryRun, now.Add(-grace), trashed, &s)
+	if dryRun {
 		return s, err
 	}
-	if dryRun {
-		return s, nil
+	if s.Blobs > 0 { // also where it broke off: these are gone
+		err = errors.Join(err, r.logSweptBlobs(context.WithoutCancel(ctx), actor, s))
 	}
-	var err error
+	if err != nil {
+		return s, err
+	}
 	if s.Temps, err = r.blobs.Temps(ctx, now.Add(-max(grace, DefaultGrace))); err != nil {
 		return s, fmt.Errorf("remove temporary files: %w", err)
 	}
@@ -54,9 +58,9 @@ func (r *Registry) GC(ctx context.Context, dryRun bool, grace time.Duration) (Sw
 }
 
 // sweepRows empties the trash and forgets uploads.
-func (r *Registry) sweepRows(ctx context.Context, dryRun bool, now, trashed time.Time, s *Swept) error {
+func (r *Registry) sweepRows(ctx context.Context, actor access.Actor, dryRun bool, now, trashed time.Time, s *Swept) error {
 	const over = " FROM files WHERE deleted_at < $1 AND (stored OR source_url <> '')"
-	return r.change(ctx, access.System(), "gc", func(ctx context.Context, c *change) error {
+	return r.change(ctx, actor, "gc", func(ctx context.Context, c *change) error {
 		*s = Swept{}
 		if err := c.tx.Row(ctx, "SELECT count(*)"+over, trashed).Scan(&s.Files); err != nil {
 			return fmt.Errorf("look into the trash: %w", err)
@@ -80,6 +84,13 @@ func (r *Registry) sweepRows(ctx context.Context, dryRun bool, now, trashed time
 			}
 		}
 		return c.audit(ctx, audit.Entry{Action: "gc", ObjectKind: "instance", After: map[string]any{"files": s.Files, "uploads": s.Uploads}})
+	})
+}
+
+// logSweptBlobs puts into the log what no transaction can hold.
+func (r *Registry) logSweptBlobs(ctx context.Context, actor access.Actor, s Swept) error {
+	return r.change(ctx, actor, "gc", func(ctx context.Context, c *change) error {
+		return c.audit(ctx, audit.Entry{Action: "gc.blobs", ObjectKind: "instance", After: map[string]any{"blobs": s.Blobs, "bytes": s.Bytes}})
 	})
 }
 

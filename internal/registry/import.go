@@ -26,6 +26,9 @@ type ImportSource struct {
 	// BaseURL is the address of the channel; it may be "" where the archives
 	// are imported too.
 	BaseURL string
+	// Ended is told what became of each subdir that is visible now; it may be
+	// nil.
+	Ended func(subdir string, n ImportCount)
 	// Name is where the channel came from, for its row and the audit log.
 	Name string
 }
@@ -70,8 +73,8 @@ func (r *Registry) Import(ctx context.Context, actor access.Actor, owner, channe
 	if progress == nil {
 		progress = func(string, int) {}
 	}
-	if src.MetadataOnly && src.BaseURL == "" {
-		return ImportReport{}, errs.New(errs.Invalid, "An import of metadata alone needs the address of the channel, from which files will be fetched.").Because("base-url-missing")
+	if err := src.Check(); err != nil {
+		return ImportReport{}, err
 	}
 	subdirs, err := src.subdirs()
 	if err != nil {
@@ -85,9 +88,21 @@ func (r *Registry) Import(ctx context.Context, actor access.Actor, owner, channe
 			return report, fmt.Errorf("import %s: %w", subdir, err)
 		}
 		report.Subdirs[subdir] = count
+		if src.Ended != nil {
+			src.Ended(subdir, count)
+		}
 	}
 	report.Took = time.Since(begun)
 	return report, nil
+}
+
+// Check refuses a source in which there is nothing to import.
+func (s ImportSource) Check() error {
+	if s.MetadataOnly && s.BaseURL == "" {
+		return errs.New(errs.Invalid, "An import of metadata alone needs the address of the channel, from which files will be fetched.").Because("base-url-missing")
+	}
+	_, err := s.subdirs()
+	return err
 }
 
 // subdirs are the folders of the source that are to be imported, sorted.

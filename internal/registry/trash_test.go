@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"terrarium/internal/access"
 	"terrarium/internal/blob"
 	"terrarium/internal/condatest"
 	"terrarium/internal/errs"
@@ -156,21 +157,21 @@ func TestGC(t *testing.T) {
 		if _, err := orphan.Commit(w.ctx); err != nil {
 			t.Fatal(err)
 		}
-		swept, err := w.GC(w.ctx, false, 0)
+		swept, err := w.GC(w.ctx, access.System(), false, 0)
 		if err != nil || swept != (registry.Swept{}) {
 			t.Errorf("at once: %+v, %v", swept, err)
 		}
 		w.pass(25 * time.Hour)
 		want := registry.Swept{Blobs: 1, Bytes: 15}
 		for _, dry := range []bool{true, false} {
-			if swept, err = w.GC(w.ctx, dry, 0); err != nil || swept != want {
+			if swept, err = w.GC(w.ctx, access.System(), dry, 0); err != nil || swept != want {
 				t.Errorf("after a day, dry %v: %+v, %v", dry, swept, err)
 			}
 		}
 		w.pass(14 * 24 * time.Hour)
 		want = registry.Swept{Files: 1, Blobs: 1, Bytes: gone.Size}
 		for _, dry := range []bool{true, false} {
-			if swept, err = w.GC(w.ctx, dry, 0); err != nil || swept != want {
+			if swept, err = w.GC(w.ctx, access.System(), dry, 0); err != nil || swept != want {
 				t.Errorf("after a fortnight, dry %v: %+v, %v", dry, swept, err)
 			}
 		}

@@ -138,6 +138,7 @@ func listDoors() []door {
 		{route: "GET /api/channels/{owner}/*", path: "/api/channels/acme/main"},
 		{route: "GET /api/package/{owner}/{package}", path: "/api/package/acme/open"},
 		{route: "GET /api/group/{org}/{group}/packages", path: "/api/group/acme/team/packages"},
+		{route: "GET /api/v1/groups/{org}/{name}/packages", path: v1 + "/groups/acme/team/packages"},
 		{route: "GET /api/v1/packages", path: v1 + "/packages"},
 		{route: "GET /api/v1/packages", path: v1 + "/packages?owner=acme&sort=modified"},
 		{route: "GET /api/v1/packages", path: v1 + "/packages?q=shut"},

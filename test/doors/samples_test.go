@@ -23,6 +23,7 @@ type sample struct {
 	want   int            // the status for whom it is meant
 	allow  map[string]int // statuses for callers that are not those of the route's verdict
 	still  bool           // it changes no row although the route may
+	told   bool           // reading is worth a word in the log, and changes nothing else
 	quiet  bool           // what it changes is nobody's yet, so the log has no word of it
 }
 
@@ -156,6 +157,17 @@ var samples = map[string]maker{
 	"GET /api/v1/channels/{owner}/*":                    at("/api/v1/channels/acme/cellar"),
 	"GET /api/v1/audit":                                 sees("/api/v1/audit?owner=acme", operatorsToo),
 	"GET /api/v1/openapi.json":                          at("/api/v1/openapi.json"),
+	"GET /api/v1/groups":                                at("/api/v1/groups?organization=acme"),
+	"GET /api/v1/groups/{org}/{name}":                   inV1Group("", "", http.StatusOK),
+	"GET /api/v1/groups/{org}/{name}/members":           inV1Group("/members", "", http.StatusOK),
+	"GET /api/v1/groups/{org}/{name}/packages":          inV1Group("/packages", "", http.StatusOK),
+	"GET /api/v1/version":                               at("/api/v1/version"),
+	"GET /api/v1/config":                                at("/api/v1/config"),
+	"GET /api/v1/imports":                               at("/api/v1/imports"),
+	"GET /api/v1/imports/{id}":                          anImport,
+	"GET /api/v1/backup": func(*world, *apptest.Person) sample {
+		return sample{path: "/api/v1/backup", want: http.StatusOK, told: true}
+	},
 
 	"GET /api/{owner}/notices":               at("/api/acme/notices"),
 	"GET /api/{owner}/notices/{id}":          notice("", "", http.StatusOK),
@@ -315,6 +327,26 @@ var samples = map[string]maker{
 		w.Want(w, http.StatusCreated, "POST", "/api/v1/channels", apptest.Request{Token: w.olga.Token, Body: []byte(`{"owner":"acme","name":"` + name + `"}`)})
 		return sample{path: "/api/v1/channels/acme/" + name, body: `{"description":"Changed"}`, want: http.StatusOK}
 	},
+	"POST /api/v1/channels/{owner}/*": importing,
+	"POST /api/v1/fsck": func(*world, *apptest.Person) sample {
+		return sample{path: "/api/v1/fsck", want: http.StatusOK, still: true}
+	},
+	"POST /api/v1/gc": gc,
+	"POST /api/v1/groups": func(w *world, _ *apptest.Person) sample {
+		return sample{path: "/api/v1/groups", body: `{"organization":"acme","name":"` + w.name("team") + `"}`, want: http.StatusCreated, allow: operatorMakes}
+	},
+	"PATCH /api/v1/groups/{org}/{name}":  inV1Group("", `{"permission":"write"}`, http.StatusOK),
+	"DELETE /api/v1/groups/{org}/{name}": inV1Group("", "", http.StatusNoContent),
+	"PUT /api/v1/groups/{org}/{name}/members/{user}": func(w *world, _ *apptest.Person) sample {
+		group, _, _ := w.group()
+		return sample{path: "/api/v1/groups/acme/" + group + "/members/" + w.member(), want: http.StatusNoContent, allow: operatorAdministers}
+	},
+	"DELETE /api/v1/groups/{org}/{name}/members/{user}": inV1Group("/members/USER", "", http.StatusNoContent),
+	"PUT /api/v1/groups/{org}/{name}/packages/{package}": func(w *world, _ *apptest.Person) sample {
+		group, _, _ := w.group()
+		return sample{path: "/api/v1/groups/acme/" + group + "/packages/" + w.pkg(), want: http.StatusNoContent, allow: operatorAdministers}
+	},
+	"DELETE /api/v1/groups/{org}/{name}/packages/{package}": inV1Group("/packages/PACKAGE", "", http.StatusNoContent),
 
 	"GET /":            unlessSignedIn("/"),
 	"GET /search":      at("/search?q=open"),
