@@ -253,7 +253,10 @@ func (a *App) restoreBlobs(ctx context.Context, t *tar.Reader, format int, bad f
 		if !ok {
 			return bad(fmt.Errorf("unexpected member %q", h.Name))
 		}
-		if err := a.restoreBlob(ctx, key, t); err != nil {
+		switch err := a.restoreBlob(ctx, key, t); {
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return bad(err)
+		case err != nil:
 			return err
 		}
 		got.Blobs, got.Bytes = got.Blobs+1, got.Bytes+h.Size
