@@ -52,9 +52,6 @@ type ImportCount struct {
 	Location string   // the document that was read: "linux-64/repodata.json.zst"
 }
 
-// importing is how long an import may be silent before others take it for dead.
-const importing = 10 * time.Minute
-
 // repodataNames are the documents of a subdir, the best first.
 var repodataNames = [...]string{"repodata.json.zst", "repodata.json", "repodata.json.bz2"}
 
@@ -67,7 +64,8 @@ var repodataNames = [...]string{"repodata.json.zst", "repodata.json", "repodata.
 // stays.
 //
 // While a subdir is loaded, other changes of the channel are errs.Unavailable;
-// everything else goes on, since rows are written in batches.
+// everything else goes on, since rows are written in batches. Of an import that
+// was killed the next change sweeps what it left, after Options.ImportLease.
 func (r *Registry) Import(ctx context.Context, actor access.Actor, owner, channel string, src ImportSource, progress ImportProgress) (ImportReport, error) {
 	begun := time.Now()
 	if progress == nil {
@@ -143,7 +141,9 @@ func (i *importer) subdir(ctx context.Context, owner, channel, subdir string) (I
 	if err := i.begin(ctx, owner, channel, subdir); err != nil {
 		return ImportCount{}, err
 	}
+	release := i.hold.keep(ctx)
 	count, err := i.load(ctx, subdir)
+	release()
 	if err == nil {
 		err = i.end(ctx, subdir, count)
 	}
@@ -192,13 +192,14 @@ func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string)
 			return errs.New(errs.Conflict, "%s/%s is being changed. Try again in a moment.", o.Name, ch.Name)
 		}
 		if until != nil && until.After(c.now) {
-			return errs.New(errs.Conflict, "%s/%s is being imported already.", o.Name, ch.Name).Because("importing")
+			return errs.New(errs.Conflict, "%s/%s is being imported already. If that import was killed, try again in %s.", o.Name, ch.Name, i.r.opts.ImportLease).Because("importing")
 		}
 		// What an import that died has left must not become part of this one.
 		if err := c.sweepImport(ctx, ch.ID, ch.Generation+1); err != nil {
 			return err
 		}
-		_, err = c.exec(ctx, "UPDATE channels SET importing_until = $2, source = $3 WHERE id = $1", ch.ID, c.now.Add(importing), i.src.Name)
+		i.hold = &hold{r: i.r, channelID: ch.ID, generation: ch.Generation, until: i.r.lease()}
+		_, err = c.exec(ctx, "UPDATE channels SET importing_until = $2, source = $3 WHERE id = $1", ch.ID, i.hold.until, i.src.Name)
 		if err != nil {
 			return fmt.Errorf("begin an import: %w", err)
 		}
@@ -213,13 +214,13 @@ func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string)
 // end makes the imported generation the current one.
 func (i *importer) end(ctx context.Context, subdir string, count ImportCount) error {
 	return i.r.change(ctx, i.actor, "import", func(ctx context.Context, c *change) error {
-		n, err := c.exec(ctx, "UPDATE channels SET generation = $2, importing_until = NULL WHERE id = $1 AND generation = $3 AND importing_until IS NOT NULL",
-			i.channel.ID, i.generation, i.generation-1)
+		n, err := c.exec(ctx, "UPDATE channels SET generation = $2, importing_until = NULL WHERE id = $1 AND generation = $3 AND importing_until = $4",
+			i.channel.ID, i.generation, i.generation-1, i.hold.until)
 		if err != nil {
 			return fmt.Errorf("end an import: %w", err)
 		}
 		if n == 0 {
-			return errs.New(errs.Conflict, "The import was silent for more than %s and another change came first. Import again.", importing)
+			return i.hold.lost()
 		}
 		cc := &channelChange{
 			generation: i.generation, actors: map[string]bool{i.actor.Name: true}, causes: map[string]bool{"import": true},

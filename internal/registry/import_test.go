@@ -194,24 +194,6 @@ func TestImportBreaks(t *testing.T) {
 	})
 }
 
-// While an import runs, the channel takes nothing else; an import that died does
-// not stop it for ever, and leaves nothing that a later generation shows.
-func TestImportHoldsChannel(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		f := w.must(w.alice, "alice", condatest.Spec{})
-		w.exec("UPDATE channels SET importing_until = $2 WHERE id = $1", "main-alice", start.Add(time.Minute))
-		w.exec(`INSERT INTO records (channel_id, subdir, name, file_name, added, file_id, version, build, build_number, size, json, msgpack)
-			SELECT channel_id, subdir, 'half', 'half-1.0-0.conda', 2, file_id, version, build, build_number, size, json, msgpack FROM records WHERE file_id = $1`, f.ID)
-		_, _, err := w.upload(w.alice, "alice", condatest.Spec{Name: "more"})
-		wantKind(t, err, errs.Unavailable)
-		w.wantListed("alice", "main", -1, demo)
-		w.pass(2 * time.Minute)
-		w.must(w.alice, "alice", condatest.Spec{Name: "more"})
-		w.wantListed("alice", "main", -1, demo, "noarch/more-1.0-0.conda")
-		w.clean()
-	})
-}
-
 func TestFetchFromSource(t *testing.T) {
 	t.Parallel()
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {

@@ -35,6 +35,7 @@ type importer struct {
 	// The subdir at hand.
 	owner      owner
 	channel    Channel
+	hold       *hold
 	generation int64
 	stamp      time.Time // when it began: created_at and uploaded_at of what it makes
 	files      map[string]present

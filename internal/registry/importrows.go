@@ -83,15 +83,7 @@ func (i *importer) write(ctx context.Context, subdir string, batch []*entry) err
 			rec.License, rec.Timestamp, rec.IndexedTimestamp, rec.Size, e.encoded.JSON, e.encoded.Msgpack, e.encoded.RunExports,
 		})
 	}
-	err := i.r.db.Tx(ctx, func(tx *sqldb.DB) error {
-		n, err := tx.Exec(ctx, "UPDATE channels SET importing_until = $2 WHERE id = $1 AND generation = $3 AND importing_until IS NOT NULL",
-			i.channel.ID, i.r.now().Add(importing), i.generation-1)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return fmt.Errorf("the import was silent for more than %s and another change came first", importing)
-		}
+	err := i.hold.within(ctx, func(tx *sqldb.DB) error {
 		for _, t := range []struct {
 			table   string
 			columns []string

@@ -126,7 +126,8 @@ func (c *change) sweepImport(ctx context.Context, channelID string, from int64) 
 // change of the channel has done so already.
 func (i *importer) sweep(ctx context.Context) error {
 	return i.r.db.Tx(ctx, func(tx *sqldb.DB) error {
-		n, err := tx.Exec(ctx, "UPDATE channels SET importing_until = NULL WHERE id = $1 AND generation = $2", i.channel.ID, i.generation-1)
+		n, err := tx.Exec(ctx, "UPDATE channels SET importing_until = NULL WHERE id = $1 AND generation = $2 AND importing_until = $3",
+			i.channel.ID, i.generation-1, i.hold.until)
 		if err != nil || n == 0 {
 			return err
 		}

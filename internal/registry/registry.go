@@ -34,6 +34,9 @@ type Options struct {
 	// StageFor is how long a staged upload waits for its commit; 0 means an
 	// hour.
 	StageFor time.Duration
+	// ImportLease is how long an import may be silent before others take it for
+	// dead; one that lives renews it five times as often. 0 means 15 seconds.
+	ImportLease time.Duration
 	// AfterUpload joins a job to the transaction that publishes a conda package:
 	// one that calls CheckFile. nil means that payloads are not checked.
 	AfterUpload func(ctx context.Context, tx *sqldb.DB, fileID string) error
@@ -95,6 +98,9 @@ func New(db *sqldb.DB, blobs *blob.Store, opts Options) *Registry {
 	}
 	if opts.StageFor == 0 {
 		opts.StageFor = time.Hour
+	}
+	if opts.ImportLease == 0 {
+		opts.ImportLease = 15 * time.Second
 	}
 	return &Registry{db: db, blobs: blobs, opts: opts, parses: make(chan struct{}, opts.Parses)}
 }

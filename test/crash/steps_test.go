@@ -24,7 +24,7 @@ var pointless = map[string]string{
 	"FlushDownloads": "counts of downloads may lose a second",
 	"fetchNow":       "a file of a source that is not noted is fetched again",
 	"archive":        "the bytes of an imported archive have no rows before import.batch",
-	"write":          "its caller passes import.batch",
+	"within":         "a batch passes import.batch, and a hold that is not renewed runs out",
 	"refresh":        "what a package says of its files is written before import.current",
 	"sweep":          "it undoes what an import wrote, and so does the next change",
 	"sweepBlobs":     "bytes that nothing names; the next sweep finds them",
