@@ -250,5 +250,8 @@ func diskError(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return errs.Wrap(errs.Unavailable, err, "The disk of the package store has no space left. Nothing was kept; the operator must make room.").Because("no-space")
 	}
+	if errors.Is(err, syscall.EFBIG) {
+		return errs.Wrap(errs.Unavailable, err, "The system allows the package store no files as large as this one. Nothing was kept; the operator must raise the limit.").Because("file-size-limit")
+	}
 	return errs.Wrap(errs.Unavailable, err, "The package store cannot be read or written. The operator finds the cause in the log.")
 }

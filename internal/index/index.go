@@ -74,7 +74,8 @@ func New(db *sqldb.DB, reg *registry.Registry, opt Options) *Index {
 type channel struct {
 	id      string
 	shards  shardMemory
-	build   sync.Mutex // held while a state is made
+	build   sync.Mutex  // held while a state is made
+	owed    []owedShard // by remember, under build
 	current atomic.Pointer[state]
 }
 

@@ -58,20 +58,32 @@ func (m *shardMemory) keepOnly(keep func(subdir string, s *shard) bool) {
 // rememberBatch bounds the rows of one transaction.
 const rememberBatch = 2000
 
+// owedShard is a shard that an index names and no row does.
+type owedShard struct {
+	subdir     string
+	generation int64
+	*shard
+}
+
 // remember writes down hash → name and generation of shards before any index
 // names them, so that every replica can make them again for older clients. The
 // shards must be those of the rows at the generation.
+//
+// Where rows can be read and not written, as on a full disk, the index is shown
+// all the same: its readers need not know of it, and only clients that come with
+// an older index would. What could not be written is owed, and written with the
+// next that can be.
 func (x *Index) remember(ctx context.Context, ch *channel, subdir string, generation int64, entries []*entry) error {
 	known, err := x.knownShards(ctx, ch.id, subdir, len(entries))
 	if err != nil {
 		return err
 	}
 	all := make([]*shard, len(entries))
-	var missing []*shard
+	missing := ch.owed
 	for i, e := range entries {
 		all[i] = e.shard
 		if !known[e.shard.hash] {
-			missing = append(missing, e.shard)
+			missing = append(missing, owedShard{subdir, generation, e.shard})
 		}
 	}
 	for batch := range slices.Chunk(missing, rememberBatch) {
@@ -81,16 +93,23 @@ func (x *Index) remember(ctx context.Context, ch *channel, subdir string, genera
 				if _, err := tx.Exec(ctx, `
 					INSERT INTO shards (channel_id, subdir, hash, name, generation, made_at)
 					VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-					ch.id, subdir, s.hash[:], s.name, generation, now); err != nil {
+					ch.id, s.subdir, s.hash[:], s.name, s.generation, now); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
+		if errs.Is(err, errs.Unavailable) {
+			x.opt.Log.WarnContext(ctx, "shards are shown and not written down", "err", err, "channel", ch.id, "shards", len(missing))
+			ch.owed = missing
+			ch.shards.add(subdir, all...)
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 	}
+	ch.owed = nil
 	ch.shards.add(subdir, all...)
 	return nil
 }

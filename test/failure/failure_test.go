@@ -35,9 +35,10 @@ func upload(t testing.TB, p *apptest.Person, s condatest.Spec) apptest.Request {
 	}
 }
 
-// TestFullDisk: an upload for which there is no room is refused with a sentence
-// and leaves nothing; what was there stays; once there is room it works.
-func TestFullDisk(t *testing.T) {
+// TestNoRoomAtStep: at whichever step of an upload there is no room, it is
+// refused with a sentence and leaves nothing; what was there stays; once there
+// is room it works. TestDiskIsFull does it with a disk that is full.
+func TestNoRoomAtStep(t *testing.T) {
 	for _, op := range []blob.Op{blob.Write, blob.Sync, blob.Rename, blob.SyncFolder} {
 		t.Run(string(op), func(t *testing.T) {
 			var full atomic.Bool
