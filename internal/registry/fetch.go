@@ -29,7 +29,13 @@ type fetching struct {
 // errs.Gone.
 func (r *Registry) OpenFile(ctx context.Context, f File) (*blob.Reader, error) {
 	reader, err := r.blobs.Open(ctx, blob.Key(f.SHA256))
-	if err == nil || !errs.Is(err, errs.NotFound) || f.Stored {
+	if f.Stored && errs.Is(err, errs.NotFound) {
+		// The file is there as far as anybody was told, so "not found" would be
+		// a lie, and would stand in no operator's log.
+		return nil, errs.Wrap(errs.Unavailable, err,
+			"The bytes of %s are missing from the package store. The operator must restore them, or its owner upload the same file again.", f.Name).Because("bytes-missing")
+	}
+	if err == nil || !errs.Is(err, errs.NotFound) {
 		if err != nil {
 			return nil, fmt.Errorf("open the bytes of %s: %w", f.FullName(), err)
 		}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,7 @@ import (
 	"terrarium/internal/apptest"
 	"terrarium/internal/blob"
 	"terrarium/internal/condatest"
+	"terrarium/internal/errs"
 )
 
 // upload is the request that publishes a package.
@@ -225,6 +227,9 @@ func attack(t *testing.T) {
 	alice := a.User(t, "alice")
 	cases := condatest.Hostile()
 	cases = slices.DeleteFunc(cases, func(c condatest.HostileCase) bool { return c.Late })
+	// Refusals have the status of their kind and a sentence in the detail.
+	statuses := map[errs.Kind]int{errs.Invalid: http.StatusUnprocessableEntity, errs.TooLarge: http.StatusRequestEntityTooLarge}
+	sentence := regexp.MustCompile(`"detail":"([^"\\]|\\.)*demo-1\.([^"\\]|\\.)*\."`)
 	const atOnce = 20
 	for round := range slices.Chunk(cases, atOnce) {
 		for len(round) < atOnce {
@@ -239,8 +244,8 @@ func attack(t *testing.T) {
 				switch {
 				case err != nil:
 					t.Errorf("%s: %v", c.Name, err)
-				case got.Status < 400 || got.Status >= 500:
-					t.Errorf("%s: %s; want a refusal", c.Name, got)
+				case got.Status != statuses[c.Want] || !sentence.Match(got.Body):
+					t.Errorf("%s: %s; want %d and a sentence that names the file", c.Name, got, statuses[c.Want])
 				}
 			})
 		}
