@@ -223,14 +223,15 @@ func readFixture(t *testing.T, a *apptest.App) {
 	if _, err := a.Registry.RestoreFile(ctx, ana, trash[i].ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Registry.Unwithdraw(ctx, ana, "acme", "soil", "1.0", "noarch/"+one); err != nil {
-		t.Fatal(err)
+	// The fixture has rows alone, and no index is to name what has no bytes.
+	if _, err := a.Registry.Unwithdraw(ctx, ana, "acme", "soil", "1.0", "noarch/"+one); !errs.Is(err, errs.Unavailable) {
+		t.Fatalf("putting back a file without bytes: %v", err)
 	}
 	added := condatest.Spec{Name: "soil", Version: "4.0"}
 	a.Want(t, http.StatusCreated, "POST", "/api/v1/upload/acme", apptest.Request{
 		Token: oldToken, Body: condatest.Make(t, added), Type: "application/octet-stream", Header: map[string]string{"X-File-Name": added.FileName()},
 	})
-	listed("", "/conda/acme/noarch/repodata.json", one, two, rc, "soil-4.0-0.conda")
+	listed("", "/conda/acme/noarch/repodata.json", two, rc, "soil-4.0-0.conda")
 	if _, err := a.Accounts.CreateUser(ctx, access.System(), account.NewUser{Name: "ana", Email: "other@example.com", Password: apptest.Password}); !errs.Is(err, errs.Exists) {
 		t.Errorf("a name that is taken: got %v", err)
 	}

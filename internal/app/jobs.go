@@ -17,15 +17,24 @@ type sweep struct{}
 // it: longer than any upload lasts, and than a backup runs.
 const sweepGrace = 24 * time.Hour
 
-// checkFile is the job that reads the whole of an archive after it was
-// published.
+// checkFile is the job of earlier versions that reads the whole of one archive
+// after it was published; some may still wait.
 type checkFile struct {
 	FileID string `json:"file_id"`
 }
 
-// afterUpload joins the check of a file to the transaction that publishes it.
-func (a *App) afterUpload(ctx context.Context, tx *sqldb.DB, fileID string) error {
-	return a.Jobs.Enqueue(ctx, tx, checkFile{fileID})
+// checkFiles is the job that reads the whole of every archive that nobody has
+// read so since it was published.
+type checkFiles struct{}
+
+// checkDelay lets the uploads of a moment share one job: a job costs the
+// database more than an upload does.
+const checkDelay = 2 * time.Second
+
+// afterUpload joins a check to the transaction that publishes a file, unless one
+// waits already.
+func (a *App) afterUpload(ctx context.Context, tx *sqldb.DB) error {
+	return a.Jobs.Enqueue(ctx, tx, checkFiles{}, job.Unique(), job.At(a.now().Add(checkDelay)))
 }
 
 // jobs makes the queue with every kind of job and every schedule.
@@ -34,12 +43,14 @@ func (a *App) jobs() *job.Client {
 	job.Register(c, "sweep", func(ctx context.Context, _ sweep) error {
 		s, err := a.Sweep(ctx, access.System(), Sweeping{Grace: sweepGrace})
 		if err == nil {
-			a.Log.Info("swept", "files", s.Files, "uploads", s.Uploads, "blobs", s.Blobs, "bytes", s.Bytes, "shards", s.Shards)
+			a.Log.Info("swept", "files", s.Files, "uploads", s.Uploads, "blobs", s.Blobs, "bytes", s.Bytes)
 		}
 		return err
 	})
+	job.Register(c, "check-files", func(ctx context.Context, _ checkFiles) error { return a.Registry.CheckFiles(ctx) })
 	job.Register(c, "check-file", func(ctx context.Context, c checkFile) error { return a.Registry.CheckFile(ctx, c.FileID) })
 	job.RegisterReporting(c, importKind, a.runImport, job.Timeout(importTime))
 	c.Every(24*time.Hour, sweep{})
+	c.Every(24*time.Hour, checkFiles{}) // a restored backup has no jobs
 	return c
 }

@@ -32,6 +32,11 @@ const (
 	reasonUnsafe   = "unsafe-archive"    // breaks a rule made for safety
 	reasonTooLarge = "archive-limit"     // over one of the Limits
 	reasonMismatch = "file-name-differs" // says another name than its file has
+
+	// ReasonPayload and ReasonPayloadMemory tell a caller of Check, who gave
+	// it less than the limits allow, that the rest is still to be tried.
+	ReasonPayload       = "payload-limit"        // over Limits.Payload
+	ReasonPayloadMemory = "payload-memory-limit" // over Limits.PayloadMemory
 )
 
 // Read reads the metadata of the package archive in the first size bytes of r,

@@ -9,13 +9,16 @@ import (
 	"strings"
 
 	"terrarium/internal/conda"
+	"terrarium/internal/errs"
 )
 
 // Check decodes all of a package once, with Limits.Payload and Limits.Files as
 // bounds, and refuses what Read does not look at: damage anywhere, paths and
 // links that lead out of the prefix, anything written through a link, a second
 // info/ or one that Read did not see, conda-meta/. It takes as long as decoding
-// does and, for a .conda, as much memory as the declared window.
+// does and, for a .conda, as much memory as the declared window or the files
+// have. A caller in a hurry lowers Limits.Payload and Limits.PayloadMemory and
+// is told by ReasonPayload and ReasonPayloadMemory that this was not enough.
 func Check(r io.ReaderAt, size int64, fileName string, lim Limits) error {
 	p, err := open(r, size, fileName, lim)
 	if err != nil {
@@ -44,7 +47,11 @@ func (p *pack) checkConda() error {
 	if err != nil {
 		return err
 	}
-	r, err := p.openMember(parts.pkg, f, p.lim.Payload)
+	if need, most := f.history(), p.lim.PayloadMemory; most > 0 && need > most {
+		return errs.New(errs.TooLarge, "%s: decoding its files takes %s of memory; the limit is %s.", p.fileName, amount(need), amount(most)).
+			Because(ReasonPayloadMemory)
+	}
+	r, err := p.openMember(parts.pkg, f, p.lim.Payload, p.overPayload())
 	if err != nil {
 		return err
 	}
@@ -72,9 +79,14 @@ func (p *pack) checkConda() error {
 	return r.finish(p, parts.pkg)
 }
 
+// overPayload is the refusal of files with more bytes than Limits.Payload.
+func (p *pack) overPayload() error {
+	return errs.New(errs.TooLarge, "%s: it has more than %s when decoded, which is the limit.", p.fileName, amount(p.lim.Payload)).Because(ReasonPayload)
+}
+
 // checkTarBz2 checks the one tar that holds both.
 func (p *pack) checkTarBz2() error {
-	s, err := p.openBz2(p.lim.Payload, p.tooLarge("it has more than %s when decoded, which is the limit.", amount(p.lim.Payload)))
+	s, err := p.openBz2(p.lim.Payload, p.overPayload())
 	if err != nil {
 		return err
 	}

@@ -142,8 +142,9 @@ type memberReader struct {
 	decoder *zstd.Decoder
 }
 
-// openMember starts to decode m, of which at most limit bytes may come out.
-func (p *pack) openMember(m *zipMember, f zstdFrame, limit int64) (*memberReader, error) {
+// openMember starts to decode m, of which at most limit bytes may come out;
+// over is the refusal of more.
+func (p *pack) openMember(m *zipMember, f zstdFrame, limit int64, over error) (*memberReader, error) {
 	packed := &checked{r: p.src.section(m.offset, m.size)}
 	in := io.Reader(packed)
 	if f.descriptor >= 0 && f.holds < f.window {
@@ -160,11 +161,9 @@ func (p *pack) openMember(m *zipMember, f zstdFrame, limit int64) (*memberReader
 		return nil, err
 	}
 	byRatio := p.lim.maxDecoded(m.size)
-	out := &capped{r: decoder, left: min(limit, byRatio)}
+	out := &capped{r: decoder, left: min(limit, byRatio), err: over}
 	if byRatio < limit {
 		out.err = p.tooLarge("%s becomes more than %d times larger when decoded.", m.name, p.lim.Ratio)
-	} else {
-		out.err = p.tooLarge("%s has more than %s when decoded, which is the limit.", m.name, amount(limit))
 	}
 	return &memberReader{Reader: out, packed: packed, decoder: decoder}, nil
 }

@@ -40,9 +40,12 @@ type Limits struct {
 	Window uint64
 
 	// Memory is the most history that decoding info/ may need: the declared
-	// window, or what the frame can hold where that is less. Check is held by
-	// Window alone, so do not run many at once.
+	// window, or what the frame can hold where that is less.
 	Memory uint64
+
+	// PayloadMemory is the most history that Check may need to decode the
+	// files of a .conda; none but Window where it is zero.
+	PayloadMemory uint64
 
 	// Keep is the most of info/ that one Info holds besides index.json and
 	// run_exports.json: lists, texts, the icon. What exceeds it is left out.

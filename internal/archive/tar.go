@@ -213,7 +213,8 @@ func (p *pack) walkCondaInfo(visit func(member) error) error {
 	if f.history() > p.lim.Memory {
 		return p.tooLarge("%s needs %s of memory to be decoded; the limit is %s. Compress it with a lower level.", parts.info.name, amount(f.history()), amount(p.lim.Memory))
 	}
-	r, err := p.openMember(parts.info, f, p.lim.InfoSize)
+	r, err := p.openMember(parts.info, f, p.lim.InfoSize,
+		p.tooLarge("%s has more than %s when decoded, which is the limit.", parts.info.name, amount(p.lim.InfoSize)))
 	if err != nil {
 		return err
 	}

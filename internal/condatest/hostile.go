@@ -364,6 +364,13 @@ func hostilePayload() []HostileCase {
 	return cases
 }
 
+// Large makes "demo-1.0-0.tar.bz2" with more bytes than are looked at while an
+// uploader waits; a file of its payload comes twice.
+func Large() []byte {
+	const size = 9 << 20
+	return bz2(tarOf(file("info/index.json", index), file("share/noise", string(noise(size))), file("bin/x", "1"), file("bin/x", "2")))
+}
+
 // Around makes the .conda "demo-1.0-0.conda" around a tar for info/, for tests
 // that make up the tar.
 func Around(tar []byte) []byte { return withFrame(frame(window8M, tar, 0)) }

@@ -54,6 +54,8 @@ type accepted struct {
 	RecordMsgpack []byte
 	RunExports    []byte
 
+	Checked bool // conda: the payload was read too, see check.go
+
 	About      jsontext.Value
 	README     string
 	READMEName string
@@ -149,6 +151,9 @@ func (r *Registry) read(ctx context.Context, src io.ReaderAt, a *accepted, want 
 		return err
 	}
 	if err := a.describe(info, want, r.now()); err != nil {
+		return err
+	}
+	if a.Checked, err = r.checkNow(ctx, src, *a); err != nil {
 		return err
 	}
 	point(pointParsed)

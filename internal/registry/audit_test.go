@@ -143,14 +143,21 @@ var changes = map[string]func(w *world) error{
 		return err
 	},
 	"CheckFile": func(w *world) error {
-		h := condatest.Hostile()
-		i := slices.IndexFunc(h, func(h condatest.HostileCase) bool { return h.Late })
-		f, _, err := w.Upload(w.ctx, w.alice, registry.UploadRequest{Owner: "alice", FileName: h[i].FileName, Body: bytes.NewReader(h[i].Bytes), Size: -1, Force: true})
+		f, _, err := w.Upload(w.ctx, w.alice, registry.UploadRequest{Owner: "alice", FileName: "demo-1.0-0.tar.bz2", Body: bytes.NewReader(condatest.Large()), Size: -1, Force: true})
 		if err != nil {
 			return err
 		}
 		w.exec("DELETE FROM audit")
 		return w.CheckFile(w.ctx, f.ID)
+	},
+	"CheckFiles": func(w *world) error {
+		f, _, err := w.Upload(w.ctx, w.alice, registry.UploadRequest{Owner: "alice", FileName: "demo-1.0-0.tar.bz2", Body: bytes.NewReader(condatest.Large()), Size: -1, Force: true})
+		if err != nil {
+			return err
+		}
+		w.exec("DELETE FROM audit")
+		w.exec("INSERT INTO unchecked_files (file_id) VALUES ($1)", f.ID)
+		return w.CheckFiles(w.ctx)
 	},
 	"GC": func(w *world) error {
 		w.pass(15 * 24 * time.Hour)
@@ -260,7 +267,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := "alice"
-				if name == "GC" || name == "CheckFile" {
+				if name == "GC" || name == "CheckFile" || name == "CheckFiles" {
 					want = ""
 				}
 				if n := w.count("SELECT count(*) FROM audit WHERE actor_name = $1 AND action <> ''", want); n == 0 {

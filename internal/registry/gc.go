@@ -75,6 +75,7 @@ func (r *Registry) sweepRows(ctx context.Context, actor access.Actor, dryRun boo
 			query string
 			args  []any
 		}{
+			{"DELETE FROM unchecked_files WHERE file_id IN (SELECT id" + over + ")", []any{trashed}},
 			{"DELETE FROM file_info WHERE file_id IN (SELECT id" + over + ")", []any{trashed}},
 			{"UPDATE files SET stored = $2, source_url = '' WHERE deleted_at < $1 AND (stored OR source_url <> '')", []any{trashed, false}},
 			{"DELETE FROM uploads WHERE expires_at < $1", []any{now}},

@@ -1,7 +1,13 @@
 package registry_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"terrarium/internal/condatest"
 	"terrarium/internal/registry"
@@ -55,5 +61,39 @@ func TestLatest(t *testing.T) {
 			}
 		}
 		want("without releases", "3.0.dev4", "3.0.dev4")
+	})
+}
+
+// TestGainedIsRefreshed: what a package says after an upload is what a look at
+// all of its files says.
+func TestGainedIsRefreshed(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		versions := []string{"1.0", "2.0rc1", "1.10", "2.0", "1.9.post1", "3.0.dev4", "0.1"}
+		licences := []string{"MIT", "", "ISC"}
+		pick := rand.New(rand.NewPCG(1, 2))
+		for i := range 60 {
+			spec := condatest.Spec{
+				Name: "demo", Version: versions[pick.IntN(len(versions))], Build: fmt.Sprint("b_", i), BuildNumber: int64(i),
+				License: licences[pick.IntN(len(licences))], Subdir: []string{"noarch", "linux-64", "osx-arm64"}[pick.IntN(3)],
+			}
+			var how []func(*registry.UploadRequest)
+			if pick.IntN(2) == 0 {
+				how = append(how, into("dev"))
+			}
+			w.pass(time.Minute)
+			w.must(w.alice, "acme", spec, how...)
+			got, err := w.Package(w.ctx, w.alice, "acme", "demo")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := w.UpdatePackage(w.ctx, w.alice, "acme", "demo", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.ModifiedAt = want.ModifiedAt
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(registry.Package{})); diff != "" {
+				t.Fatalf("upload %d of %+v (-refreshed +gained):\n%s", i, spec, diff)
+			}
+		}
 	})
 }

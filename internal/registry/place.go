@@ -72,6 +72,10 @@ func (c *change) place(ctx context.Context, a accepted, p placing) (placed, erro
 	case !taken && !errs.Is(err, errs.NotFound):
 		return placed{}, err
 	case taken && !p.force && !p.classic && old.SHA256 == a.SHA256 && old.Basename == a.basename():
+		if old.WithdrawnAt != nil { // whoever hears that it is there would look for it in vain
+			return placed{}, errs.New(errs.Exists, "%s is there but was withdrawn%s, so no index lists it. Put it back on its page, or raise the build number.",
+				old.FullName(), because(old.WithdrawnWhy)).Because("file-withdrawn")
+		}
 		return c.placeAgain(ctx, old, channels)
 	case taken && !p.force:
 		return placed{}, existing(old, a)
@@ -114,11 +118,19 @@ func (c *change) place(ctx context.Context, a accepted, p placing) (placed, erro
 		f.Labels = append(f.Labels, ch.Name)
 	}
 	slices.Sort(f.Labels)
-	if err := c.refreshPackage(ctx, pkg.ID); err != nil {
+	if taken {
+		err = c.refreshPackage(ctx, pkg.ID)
+	} else {
+		err = c.gained(ctx, pkg, f)
+	}
+	if err != nil {
 		return placed{}, err
 	}
-	if after := c.r.opts.AfterUpload; after != nil && f.Type == "conda" {
-		if err := after(ctx, c.tx, f.ID); err != nil {
+	if after := c.r.opts.AfterUpload; after != nil && f.Type == "conda" && !a.Checked {
+		if _, err := c.exec(ctx, "INSERT INTO unchecked_files (file_id) VALUES ($1)", f.ID); err != nil {
+			return placed{}, fmt.Errorf("note that %s is unchecked: %w", f.FullName(), err)
+		}
+		if err := after(ctx, c.tx); err != nil {
 			return placed{}, fmt.Errorf("enqueue the check of %s: %w", f.FullName(), err)
 		}
 	}
@@ -163,6 +175,14 @@ func (c *change) placeAgain(ctx context.Context, f File, channels []Channel) (pl
 // fileFacts are what the audit log says about a file.
 func fileFacts(f File) map[string]any {
 	return map[string]any{"type": f.Type, "size": f.Size, "sha256": f.SHA256, "labels": f.Labels}
+}
+
+// because gives a reason as the end of a clause.
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " (" + strings.TrimSuffix(why, ".") + ")"
 }
 
 // mixed is the refusal of a type that may not join a package.

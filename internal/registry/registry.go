@@ -37,9 +37,13 @@ type Options struct {
 	// ImportLease is how long an import may be silent before others take it for
 	// dead; one that lives renews it five times as often. 0 means 15 seconds.
 	ImportLease time.Duration
-	// AfterUpload joins a job to the transaction that publishes a conda package:
-	// one that calls CheckFile. nil means that payloads are not checked.
-	AfterUpload func(ctx context.Context, tx *sqldb.DB, fileID string) error
+	// CheckNow is the largest archive whose payload is read before an upload is
+	// answered, in bytes; 0 means 64 MiB of .conda and 8 MiB of .tar.bz2. The
+	// payload of larger ones is read by CheckFiles.
+	CheckNow int64
+	// AfterUpload joins a job to the transaction that publishes a package whose
+	// payload was not read: one that calls CheckFiles. nil means that it is never.
+	AfterUpload func(ctx context.Context, tx *sqldb.DB) error
 	// Fetch opens a source_url for the files of a channel whose metadata alone
 	// was imported. It is the guarded client of package dial; nil means that
 	// such files cannot be had.
@@ -54,6 +58,7 @@ type Registry struct {
 	opts  Options
 
 	parses    chan struct{} // a slot for each archive being read
+	wide      chan struct{} // the one slot for a payload that takes much memory or time
 	publisher atomic.Pointer[Publisher]
 	queue     queue
 	opened    openedCache
@@ -102,7 +107,7 @@ func New(db *sqldb.DB, blobs *blob.Store, opts Options) *Registry {
 	if opts.ImportLease == 0 {
 		opts.ImportLease = 15 * time.Second
 	}
-	return &Registry{db: db, blobs: blobs, opts: opts, parses: make(chan struct{}, opts.Parses)}
+	return &Registry{db: db, blobs: blobs, opts: opts, parses: make(chan struct{}, opts.Parses), wide: make(chan struct{}, 1)}
 }
 
 // SetPublisher names who makes generations visible; package index needs the

@@ -240,8 +240,26 @@ func (r *Registry) Withdraw(ctx context.Context, actor access.Actor, owner, pkg,
 	return r.setWithdrawn(ctx, actor, owner, pkg, version, basename, true, why)
 }
 
-// Unwithdraw puts a withdrawn file back into the index.
+// Unwithdraw puts a withdrawn file back into the index. The payload of a package
+// is read first, since that may be why it was withdrawn: a damaged or unsafe one
+// is errs.Invalid and stays out.
 func (r *Registry) Unwithdraw(ctx context.Context, actor access.Actor, owner, pkg, version, basename string) (File, error) {
+	f, err := r.File(ctx, actor, owner, pkg, version, basename)
+	if err != nil {
+		return File{}, err
+	}
+	if err := may(actor, access.Write, f.object()); err != nil {
+		return File{}, err
+	}
+	if f.Type == "conda" && f.Stored {
+		refusal, err := r.checkPayload(ctx, f)
+		if err != nil {
+			return File{}, err
+		}
+		if refusal != "" {
+			return File{}, errs.New(errs.Invalid, "%s It stays out of the index.", refusal).Because("payload-refused")
+		}
+	}
 	return r.setWithdrawn(ctx, actor, owner, pkg, version, basename, false, "")
 }
 

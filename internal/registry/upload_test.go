@@ -205,9 +205,6 @@ func TestHostileArchives(t *testing.T) {
 	w := newWorld(t, db, registry.Options{})
 	before := w.rows()
 	for _, h := range condatest.Hostile() {
-		if h.Late {
-			continue
-		}
 		_, _, err := w.Upload(w.ctx, w.alice, registry.UploadRequest{Owner: "alice", FileName: h.FileName, Body: bytes.NewReader(h.Bytes), Size: int64(len(h.Bytes))})
 		if errs.KindOf(err) != h.Want || err == nil {
 			t.Errorf("%s: got %v, want %v", h.Name, err, h.Want)
@@ -221,12 +218,12 @@ func TestHostileArchives(t *testing.T) {
 	}
 }
 
-// What only a look at the whole payload finds is published first and withdrawn by
-// the check that follows.
-func TestCheckFile(t *testing.T) {
-	var enqueued []string
-	w := newWorld(t, sqldbtest.Open(t), registry.Options{AfterUpload: func(_ context.Context, _ *sqldb.DB, fileID string) error {
-		enqueued = append(enqueued, fileID)
+// The payload of what is large is read after it was published: what is wrong with
+// it is withdrawn then, and stays so.
+func TestCheckFiles(t *testing.T) {
+	enqueued := 0
+	w := newWorld(t, sqldbtest.Open(t), registry.Options{CheckNow: 1, AfterUpload: func(context.Context, *sqldb.DB) error {
+		enqueued++
 		return nil
 	}})
 	good := w.must(w.alice, "alice", condatest.Spec{Name: "good"})
@@ -236,30 +233,57 @@ func TestCheckFile(t *testing.T) {
 			continue
 		}
 		late++
-		f, _, err := w.Upload(w.ctx, w.alice, registry.UploadRequest{Owner: "alice", FileName: h.FileName, Body: bytes.NewReader(h.Bytes), Size: -1, Force: true})
+		request := registry.UploadRequest{Owner: "alice", FileName: h.FileName, Body: bytes.NewReader(h.Bytes), Size: -1, Force: true}
+		f, _, err := w.Upload(w.ctx, w.alice, request)
 		if err != nil {
 			t.Fatalf("%s: %v", h.Name, err)
 		}
 		for range 2 {
-			if err := w.CheckFile(w.ctx, f.ID); err != nil {
+			if err := w.CheckFiles(w.ctx); err != nil {
 				t.Fatalf("%s: %v", h.Name, err)
 			}
 		}
 		if f, err = w.FileByID(w.ctx, w.alice, f.ID); err != nil || f.WithdrawnAt == nil || f.WithdrawnWhy == "" {
 			t.Errorf("%s: withdrawn %v %q, %v", h.Name, f.WithdrawnAt, f.WithdrawnWhy, err)
 		}
+		if _, err := w.Unwithdraw(w.ctx, w.alice, "alice", "demo", "1.0", f.Basename); errs.KindOf(err) != errs.Invalid {
+			t.Errorf("%s: putting it back gave %v", h.Name, err)
+		}
+		request.Force, request.Body = false, bytes.NewReader(h.Bytes)
+		if _, _, err := w.Upload(w.ctx, w.alice, request); errs.KindOf(err) != errs.Exists || !strings.Contains(errs.Message(err), "withdrawn") {
+			t.Errorf("%s: uploading it again gave %v", h.Name, err)
+		}
+		if _, err := w.Copy(w.ctx, w.alice, registry.CopyRequest{Owner: "alice", Package: "demo", Version: "1.0", ToOwner: "acme"}); err != nil {
+			t.Fatal(err)
+		}
 		w.wantListed("alice", "main", -1, good.Basename)
+		w.wantListed("acme", "main", -1)
+		if err := w.DeletePackage(w.ctx, w.alice, "acme", "demo"); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if late == 0 || len(enqueued) != late+1 {
-		t.Errorf("%d checks were enqueued for %d uploads", len(enqueued), late+1)
+	if late == 0 || enqueued != late+1 {
+		t.Errorf("%d checks were enqueued for %d uploads", enqueued, late+1)
 	}
-	if err := w.CheckFile(w.ctx, good.ID); err != nil {
-		t.Fatal(err)
+	if n := w.count("SELECT count(*) FROM unchecked_files"); n != 0 {
+		t.Errorf("%d files wait for a check", n)
 	}
-	if err := w.CheckFile(w.ctx, "nothing"); err != nil {
-		t.Error(err)
+	for _, id := range []string{good.ID, "nothing"} {
+		if err := w.CheckFile(w.ctx, id); err != nil {
+			t.Error(err)
+		}
 	}
 	w.wantListed("alice", "main", -1, good.Basename)
+}
+
+// An old builder's archive takes much memory to check and is as good as any.
+func TestWideWindowIsPublished(t *testing.T) {
+	w := newWorld(t, sqldbtest.Open(t), registry.Options{})
+	f, _, err := w.Upload(w.ctx, w.alice, registry.UploadRequest{Owner: "alice", FileName: "demo-1.0-0.conda", Body: bytes.NewReader(condatest.WideWindow()), Size: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.wantListed("alice", "main", -1, f.Basename)
 }
 
 // Whether a name is that of a private package, a stranger cannot tell.

@@ -226,7 +226,6 @@ func attack(t *testing.T) {
 	a := apptest.New(t)
 	alice := a.User(t, "alice")
 	cases := condatest.Hostile()
-	cases = slices.DeleteFunc(cases, func(c condatest.HostileCase) bool { return c.Late })
 	// Refusals have the status of their kind and a sentence in the detail.
 	statuses := map[errs.Kind]int{errs.Invalid: http.StatusUnprocessableEntity, errs.TooLarge: http.StatusRequestEntityTooLarge}
 	sentence := regexp.MustCompile(`"detail":"([^"\\]|\\.)*demo-1\.([^"\\]|\\.)*\."`)
