@@ -106,6 +106,6 @@ func (c *gcCmd) Run(p *program) error {
 	if c.DryRun {
 		verb = "would sweep"
 	}
-	fmt.Fprintf(p.stdout, "%s %d files out of the trash, %d uploads never committed, %d blobs (%d bytes), %d temporary files, %d shards\n", verb, s.Files, s.Uploads, s.Blobs, s.Bytes, s.Temps, s.Shards)
+	fmt.Fprintf(p.stdout, "%s %d files out of the trash, %d uploads never committed, %d blobs (%d bytes), %d temporary files\n", verb, s.Files, s.Uploads, s.Blobs, s.Bytes, s.Temps)
 	return nil
 }

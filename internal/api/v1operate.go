@@ -49,7 +49,6 @@ type Swept struct {
 	Blobs   int   `json:"blobs" doc:"That nothing named any more."`
 	Bytes   int64 `json:"bytes" doc:"Of these blobs."`
 	Temps   int   `json:"temporary_files"`
-	Shards  int64 `json:"shards" doc:"Addresses of shards superseded long ago."`
 }
 
 // v1Report is what fsck found.

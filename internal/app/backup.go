@@ -293,22 +293,10 @@ type Sweeping struct {
 	Grace  time.Duration // how old what nothing names must be
 }
 
-// Swept says what a sweep removed.
-type Swept struct {
-	registry.Swept
-	Shards int64 // addresses of shards superseded more than a week ago
-}
-
 // Sweep empties the trash and removes what nothing names any more.
-func (a *App) Sweep(ctx context.Context, actor access.Actor, s Sweeping) (Swept, error) {
-	var swept Swept
+func (a *App) Sweep(ctx context.Context, actor access.Actor, s Sweeping) (registry.Swept, error) {
 	if s.Grace <= 0 {
-		return swept, errs.New(errs.Invalid, "The grace must be more than nothing: an upload whose rows are still to come must not lose its bytes.").On("grace")
+		return registry.Swept{}, errs.New(errs.Invalid, "The grace must be more than nothing: an upload whose rows are still to come must not lose its bytes.").On("grace")
 	}
-	var err error
-	if swept.Swept, err = a.Registry.GC(ctx, actor, s.DryRun, s.Grace); err != nil || s.DryRun {
-		return swept, err
-	}
-	swept.Shards, err = a.Index.Sweep(ctx)
-	return swept, err
+	return a.Registry.GC(ctx, actor, s.DryRun, s.Grace)
 }

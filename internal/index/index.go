@@ -74,8 +74,7 @@ func New(db *sqldb.DB, reg *registry.Registry, opt Options) *Index {
 type channel struct {
 	id      string
 	shards  shardMemory
-	build   sync.Mutex  // held while a state is made
-	owed    []owedShard // by remember, under build
+	build   sync.Mutex // held while a state is made
 	current atomic.Pointer[state]
 }
 

@@ -378,18 +378,20 @@ func TestOldShards(t *testing.T) {
 			t.Fatalf("after a restart the shard of an older index: %v", err)
 		}
 		w.now = w.now.Add(6 * 24 * time.Hour)
-		if n, err := restarted.Sweep(t.Context()); err != nil || n != 0 {
-			t.Fatalf("sweeping after 6 days: %d, %v; want nothing swept", n, err)
+		w.upload("main", condatest.Spec{Name: "b"}, false)
+		if _, err := restarted.Shard(t.Context(), open, "", "noarch", old); err != nil {
+			t.Errorf("after 6 days where it is remembered: %v", err)
 		}
 		if _, err := w.replica().Shard(t.Context(), open, "", "noarch", old); err != nil {
 			t.Errorf("after 6 days: %v", err)
 		}
 		w.now = w.now.Add(2 * 24 * time.Hour)
-		if n, err := restarted.Sweep(t.Context()); err != nil || n != 1 {
-			t.Fatalf("sweeping after 8 days: %d, %v; want 1", n, err)
-		}
-		if _, err := restarted.Shard(t.Context(), open, "", "noarch", old); !errs.Is(err, errs.NotFound) {
-			t.Errorf("after 8 days and a sweep: %v, want not found", err)
+		w.upload("main", condatest.Spec{Name: "b", Version: "2.0"}, false)
+		w.document(restarted, open, "", "noarch", index.ShardIndex)
+		for _, x := range []*index.Index{restarted, w.idx, w.replica()} {
+			if _, err := x.Shard(t.Context(), open, "", "noarch", old); !errs.Is(err, errs.NotFound) {
+				t.Errorf("after 8 days: %v, want not found", err)
+			}
 		}
 	})
 }

@@ -42,9 +42,7 @@ func (x *Index) load(ctx context.Context, ch *channel, generation int64, current
 			return nil, err
 		}
 		if current {
-			if err := x.remember(ctx, ch, h.subdir, generation, s.entries); err != nil {
-				return nil, err
-			}
+			ch.shards.add(h.subdir, s.entries)
 		}
 		st.subdirs[h.subdir] = s
 	}
@@ -59,7 +57,7 @@ func (x *Index) scan(ctx context.Context, channel string, h head, generation int
 	var name string
 	var rows []row
 	finish := func() error { // of one name
-		e := makeEntry(name, rows)
+		e := makeEntry(name, rows, generation)
 		if e == nil {
 			return nil
 		}
@@ -140,6 +138,33 @@ func (b *segmentBuffer) flush(s *snapshot, group int) error {
 	return nil
 }
 
+// touchedName is a name that the log has, and the first of the generations that
+// changed it.
+type touchedName struct {
+	name  string
+	first int64
+}
+
+// supersede takes over the shards of a snapshot that is to stand in the place of
+// another, which may be nil, and keeps those that it does not name any more.
+func (ch *channel) supersede(old, s *snapshot, touched []touchedName) {
+	entries := make([]*entry, 0, len(touched))
+	for _, t := range touched {
+		var fresh *shard
+		if i, ok := find(s.entries, t.name); ok {
+			entries = append(entries, s.entries[i])
+			fresh = s.entries[i].shard
+		}
+		if old == nil {
+			continue
+		}
+		if i, ok := find(old.entries, t.name); ok && (fresh == nil || fresh.hash != old.entries[i].shard.hash) {
+			ch.shards.supersede(shardEnd{s.subdir, t.name, t.first}, old.entries[i].shard, s.modified)
+		}
+	}
+	ch.shards.add(s.subdir, entries)
+}
+
 // advance brings a state to a later generation by what the log says changed.
 func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation int64) (*state, error) {
 	heads, err := x.heads(ctx, ch.id, cur.generation, generation)
@@ -151,26 +176,25 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 		next.subdirs[k] = v
 	}
 	for _, h := range heads {
-		names, err := sqldb.All(ctx, x.db, sqldb.Scalar[string], `
-			SELECT DISTINCT name FROM generation_names
+		touched, err := sqldb.All(ctx, x.db, func(r *sqldb.Rows, t *touchedName) error { return r.Scan(&t.name, &t.first) }, `
+			SELECT name, min(number) FROM generation_names
 			WHERE channel_id = $1 AND number > $2 AND number <= $3 AND subdir = $4
-			ORDER BY name`, ch.id, cur.generation, generation, h.subdir)
+			GROUP BY name ORDER BY name`, ch.id, cur.generation, generation, h.subdir)
 		if err != nil {
 			return nil, err
 		}
 		old := cur.subdirs[h.subdir]
 		var s *snapshot
-		if old == nil || len(names) > 100 && len(names) > len(old.entries)/4 {
+		if old == nil || len(touched) > 100 && len(touched) > len(old.entries)/4 {
 			s, err = x.scan(ctx, ch.id, h, generation) // most of it is new: one pass is cheaper
-			if err == nil {
-				err = x.remember(ctx, ch, h.subdir, generation, s.entries)
-			}
 		} else {
-			s, err = x.update(ctx, ch, old, h, generation, names)
+			s, err = x.update(ctx, ch, old, h, generation, touched)
 		}
 		if err != nil {
 			return nil, err
 		}
+		ch.supersede(old, s, touched)
+		ch.shards.prune(x.opt.Now(), x.opt.Now().Add(-x.opt.Keep))
 		next.subdirs[h.subdir] = s
 	}
 	return next, nil
@@ -178,24 +202,18 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 
 // update makes the next snapshot of a subdir from the one before and the rows
 // of the names that changed.
-func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, generation int64, names []string) (*snapshot, error) {
-	changed := make(map[string]*entry, len(names))
-	fresh := make([]*entry, 0, len(names))
-	known := make(map[string][]row, len(names))
-	for _, n := range names {
+func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, generation int64, touched []touchedName) (*snapshot, error) {
+	changed := make(map[string]*entry, len(touched))
+	known := make(map[string][]row, len(touched))
+	for _, t := range touched {
+		n := t.name
 		if err := x.each(ctx, ch.id, h.subdir, generation, n, n, func(r row) error {
 			known[n] = append(known[n], r)
 			return nil
 		}); err != nil {
 			return nil, err
 		}
-		changed[n] = makeEntry(n, known[n])
-		if changed[n] != nil {
-			fresh = append(fresh, changed[n])
-		}
-	}
-	if err := x.remember(ctx, ch, h.subdir, generation, fresh); err != nil {
-		return nil, err
+		changed[n] = makeEntry(n, known[n], generation)
 	}
 	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed)}
 	isChanged := func(n string) bool { _, ok := changed[n]; return ok }

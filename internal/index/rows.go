@@ -63,9 +63,9 @@ func (x *Index) eachText(ctx context.Context, channel, subdir string, generation
 		ORDER BY name, file_name`, channel, subdir, first, last, generation)
 }
 
-// makeEntry encodes the shard of a name and measures its text. It gives nil
-// for a name without records.
-func makeEntry(name string, rows []row) *entry {
+// makeEntry encodes the shard of a name from its rows at a generation and
+// measures its text. It gives nil for a name without records.
+func makeEntry(name string, rows []row, generation int64) *entry {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -76,7 +76,7 @@ func makeEntry(name string, rows []row) *entry {
 		files[i] = repodata.ShardFile{FileName: r.fileName, Msgpack: r.msgpack}
 	}
 	data, hash := repodata.EncodeShard(files, nil)
-	e.shard = &shard{name: name, hash: hash, data: data}
+	e.shard = &shard{name: name, generation: generation, hash: hash, data: data}
 	return e
 }
 

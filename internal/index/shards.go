@@ -3,135 +3,172 @@ package index
 import (
 	"context"
 	"encoding/hex"
-	"errors"
-	"slices"
 	"sync"
+	"time"
 
 	"terrarium/internal/errs"
 	"terrarium/internal/registry"
 	"terrarium/internal/sqldb"
 )
 
-// shardMemory holds the shards of a channel by subdir and hash: those of the
-// current state and those that were made again for older clients.
+// pastBytes bounds the bytes of superseded shards that are held for each
+// channel, for clients in the midst of a solve; older ones are made again.
+const pastBytes = 16 << 20
+
+// shardMemory finds the shards of a channel by subdir and hash: those of the
+// current state, and those in whose place another stood less than Keep ago. The
+// latter are known by name and generation, from which their bytes can be made
+// again, since rows are never overwritten.
 type shardMemory struct {
-	mu     sync.RWMutex
-	shards map[string]map[hashKey]*shard // by subdir
+	mu      sync.RWMutex
+	current map[string]map[hashKey]*shard     // by subdir
+	past    map[string]map[hashKey]*pastShard // by subdir
+	ends    map[shardEnd]time.Time            // the ends of shards that past knows of
+	holding []*pastShard                      // those with bytes, oldest first
+	held    int                               // bytes of these
+	pruned  time.Time
+
+	recalling sync.Mutex
+	recalled  map[string]int64 // by subdir: the generation up to which recall has read the log
 }
 
+// pastShard is a shard in whose place another stands.
+type pastShard struct {
+	shard *shard // without data while nobody asks for it
+	since time.Time
+}
+
+// shardEnd is the generation that put another shard in the place of a name's.
+type shardEnd struct {
+	subdir, name string
+	generation   int64
+}
+
+// get gives a shard whose bytes are at hand.
 func (m *shardMemory) get(subdir string, hash hashKey) (*shard, bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	s, ok := m.shards[subdir][hash]
-	return s, ok
+	if s, ok := m.current[subdir][hash]; ok {
+		return s, true
+	}
+	if p, ok := m.past[subdir][hash]; ok && p.shard.data != nil {
+		return p.shard, true
+	}
+	return nil, false
 }
 
-func (m *shardMemory) add(subdir string, list ...*shard) {
+// superseded gives what is known of a shard of the past.
+func (m *shardMemory) superseded(subdir string, hash hashKey) (*shard, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	p, ok := m.past[subdir][hash]
+	if !ok {
+		return nil, false
+	}
+	return p.shard, true
+}
+
+// add takes the shards of a state that is to be the current one.
+func (m *shardMemory) add(subdir string, entries []*entry) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.shards == nil {
-		m.shards = map[string]map[hashKey]*shard{}
+	if m.current == nil {
+		m.current = map[string]map[hashKey]*shard{}
 	}
-	in := m.shards[subdir]
+	in := m.current[subdir]
 	if in == nil {
-		in = make(map[hashKey]*shard, len(list))
-		m.shards[subdir] = in
+		in = make(map[hashKey]*shard, len(entries))
+		m.current[subdir] = in
 	}
-	for _, s := range list {
-		in[s.hash] = s
+	for _, e := range entries {
+		in[e.shard.hash] = e.shard
 	}
 }
 
-// keepOnly drops what keep refuses.
-func (m *shardMemory) keepOnly(keep func(subdir string, s *shard) bool) {
+// supersede moves a shard to the past: a generation put another in its place,
+// or none.
+func (m *shardMemory) supersede(end shardEnd, s *shard, since time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for subdir, in := range m.shards {
-		for h, s := range in {
-			if !keep(subdir, s) {
-				delete(in, h)
+	delete(m.current[end.subdir], s.hash)
+	m.note(end, s, since)
+}
+
+// note keeps a shard of the past; m is locked.
+func (m *shardMemory) note(end shardEnd, s *shard, since time.Time) {
+	if m.past == nil {
+		m.past, m.ends = map[string]map[hashKey]*pastShard{}, map[shardEnd]time.Time{}
+	}
+	m.ends[end] = since
+	in := m.past[end.subdir]
+	if in == nil {
+		in = map[hashKey]*pastShard{}
+		m.past[end.subdir] = in
+	}
+	if p := in[s.hash]; p != nil { // it was there before and has come again
+		p.since = since
+		return
+	}
+	p := &pastShard{shard: s, since: since}
+	in[s.hash] = p
+	if s.data != nil {
+		m.hold(p)
+	}
+}
+
+// hold counts the bytes of a shard and lets go of the oldest ones above the
+// bound; m is locked.
+func (m *shardMemory) hold(p *pastShard) {
+	m.holding = append(m.holding, p)
+	m.held += len(p.shard.data)
+	for m.held > pastBytes && len(m.holding) > 1 {
+		old := m.holding[0]
+		m.holding[0] = nil
+		m.holding = m.holding[1:]
+		m.held -= len(old.shard.data)
+		old.shard = old.shard.bare() // others may hold the whole one
+	}
+}
+
+// ended reports whether the past knows of an end.
+func (m *shardMemory) ended(end shardEnd) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	_, ok := m.ends[end]
+	return ok
+}
+
+// remade keeps the bytes of a shard of the past that was made again.
+func (m *shardMemory) remade(subdir string, s *shard) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.past[subdir][s.hash]; p != nil && p.shard.data == nil {
+		p.shard = s
+		m.hold(p)
+	}
+}
+
+// prune forgets what was superseded before a time. It looks at most once an
+// hour.
+func (m *shardMemory) prune(now, before time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now.Sub(m.pruned) < time.Hour {
+		return
+	}
+	m.pruned = now
+	for _, in := range m.past {
+		for hash, p := range in {
+			if p.since.Before(before) {
+				delete(in, hash)
 			}
 		}
 	}
-}
-
-// rememberBatch bounds the rows of one transaction.
-const rememberBatch = 2000
-
-// owedShard is a shard that an index names and no row does.
-type owedShard struct {
-	subdir     string
-	generation int64
-	*shard
-}
-
-// remember writes down hash → name and generation of shards before any index
-// names them, so that every replica can make them again for older clients. The
-// shards must be those of the rows at the generation.
-//
-// Where rows can be read and not written, as on a full disk, the index is shown
-// all the same: its readers need not know of it, and only clients that come with
-// an older index would. What could not be written is owed, and written with the
-// next that can be.
-func (x *Index) remember(ctx context.Context, ch *channel, subdir string, generation int64, entries []*entry) error {
-	known, err := x.knownShards(ctx, ch.id, subdir, len(entries))
-	if err != nil {
-		return err
-	}
-	all := make([]*shard, len(entries))
-	missing := ch.owed
-	for i, e := range entries {
-		all[i] = e.shard
-		if !known[e.shard.hash] {
-			missing = append(missing, owedShard{subdir, generation, e.shard})
+	for end, since := range m.ends {
+		if since.Before(before) {
+			delete(m.ends, end)
 		}
 	}
-	for batch := range slices.Chunk(missing, rememberBatch) {
-		now := x.opt.Now()
-		err := x.db.Tx(ctx, func(tx *sqldb.DB) error {
-			for _, s := range batch {
-				if _, err := tx.Exec(ctx, `
-					INSERT INTO shards (channel_id, subdir, hash, name, generation, made_at)
-					VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
-					ch.id, s.subdir, s.hash[:], s.name, s.generation, now); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if errs.Is(err, errs.Unavailable) {
-			x.opt.Log.WarnContext(ctx, "shards are shown and not written down", "err", err, "channel", ch.id, "shards", len(missing))
-			ch.owed = missing
-			ch.shards.add(subdir, all...)
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	ch.owed = nil
-	ch.shards.add(subdir, all...)
-	return nil
-}
-
-// knownShards gives the hashes that are written down already. For a few new
-// ones it is cheaper not to look: the insert tolerates them.
-func (x *Index) knownShards(ctx context.Context, channel, subdir string, n int) (map[hashKey]bool, error) {
-	known := map[hashKey]bool{}
-	if n < 50 {
-		return known, nil
-	}
-	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
-		var b []byte
-		if err := r.Scan(&b); err != nil {
-			return err
-		}
-		if len(b) == len(hashKey{}) {
-			known[hashKey(b)] = true
-		}
-		return nil
-	}, `SELECT hash FROM shards WHERE channel_id = $1 AND subdir = $2`, channel, subdir)
-	return known, err
 }
 
 // Shard gives the bytes of a shard that an index of the channel names now or
@@ -184,85 +221,94 @@ func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hex
 }
 
 // remake encodes a superseded shard again from the rows of its generation. It
-// gives nil for a hash that was never named or is kept no longer.
+// gives nil for a hash that no index named in the last week.
 func (x *Index) remake(ctx context.Context, ch *channel, subdir string, hash hashKey) (*shard, error) {
-	var name string
-	var generation int64
-	err := x.db.Row(ctx, `
-		SELECT name, generation FROM shards
-		WHERE channel_id = $1 AND subdir = $2 AND hash = $3`, ch.id, subdir, hash[:]).Scan(&name, &generation)
-	if errors.Is(err, sqldb.ErrNoRows) {
-		return nil, nil //nolint:nilnil // the caller answers for what is absent
+	known, ok := ch.shards.superseded(subdir, hash)
+	if !ok {
+		if err := x.recall(ctx, ch, subdir); err != nil {
+			return nil, err
+		}
+		if known, ok = ch.shards.superseded(subdir, hash); !ok {
+			return nil, nil //nolint:nilnil // the caller answers for what is absent
+		}
 	}
+	if known.data != nil {
+		return known, nil
+	}
+	e, err := x.entryAt(ctx, ch.id, subdir, known.name, known.generation)
 	if err != nil {
 		return nil, err
 	}
-	var rows []row
-	if err := x.each(ctx, ch.id, subdir, generation, name, name, func(r row) error {
-		rows = append(rows, r)
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	e := makeEntry(name, rows)
 	if e == nil || e.shard.hash != hash {
-		return nil, nil //nolint:nilnil // written by another encoder, gone with it
+		return nil, nil //nolint:nilnil // a sweep took its rows
 	}
-	ch.shards.add(subdir, e.shard)
+	ch.shards.remade(subdir, e.shard)
 	return e.shard, nil
 }
 
-// Sweep forgets shards in whose place another stood a week ago already. It
-// gives their number. They are looked for by a reader and removed in batches, so
-// that publishing does not wait for it.
-func (x *Index) Sweep(ctx context.Context) (int64, error) {
-	type key struct {
-		channel, subdir string
-		hash            []byte
+// recall finds the shards that were superseded in the last week without this
+// process seeing it: before its start, or by one of several generations that it
+// took in one step. The log says when a name changed, and the rows what its
+// shard was just before. Each stretch of the log is read once.
+func (x *Index) recall(ctx context.Context, ch *channel, subdir string) error {
+	st := ch.current.Load()
+	if st == nil || st.subdirs[subdir] == nil {
+		return nil
 	}
-	old, err := sqldb.All(ctx, x.db, func(r *sqldb.Rows, k *key) error { return r.Scan(&k.channel, &k.subdir, &k.hash) }, `
-		SELECT o.channel_id, o.subdir, o.hash FROM shards o JOIN (
-			SELECT channel_id, subdir, name, max(generation) AS generation FROM shards
-			WHERE made_at < $1 GROUP BY channel_id, subdir, name) n
-		ON n.channel_id = o.channel_id AND n.subdir = o.subdir AND n.name = o.name
-		WHERE o.generation < n.generation`, x.opt.Now().Add(-x.opt.Keep))
+	m := &ch.shards
+	m.recalling.Lock()
+	defer m.recalling.Unlock()
+	from, to := m.recalled[subdir], st.subdirs[subdir].generation
+	if from >= to {
+		return nil
+	}
+	type change struct {
+		end shardEnd
+		at  time.Time
+	}
+	changes, err := sqldb.All(ctx, x.db, func(r *sqldb.Rows, c *change) error {
+		c.end.subdir = subdir
+		return r.Scan(&c.end.name, &c.end.generation, &c.at)
+	}, `
+		SELECT n.name, n.number, g.at FROM generation_names n
+		JOIN generations g ON g.channel_id = n.channel_id AND g.number = n.number AND g.subdir = n.subdir
+		WHERE n.channel_id = $1 AND n.subdir = $2 AND n.number > $3 AND n.number <= $4 AND g.at >= $5
+		ORDER BY n.name, n.number`, ch.id, subdir, from, to, x.opt.Now().Add(-x.opt.Keep))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	var n int64
-	for batch := range slices.Chunk(old, rememberBatch) {
-		err := x.db.Tx(ctx, func(tx *sqldb.DB) error {
-			for _, k := range batch {
-				if _, err := tx.Exec(ctx, `DELETE FROM shards WHERE channel_id = $1 AND subdir = $2 AND hash = $3`, k.channel, k.subdir, k.hash); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return n, err
-		}
-		n += int64(len(batch))
-	}
-	x.mu.Lock()
-	list := make([]*channel, 0, len(x.channels))
-	for _, ch := range x.channels {
-		list = append(list, ch)
-	}
-	x.mu.Unlock()
-	for _, ch := range list {
-		st := ch.current.Load()
-		if st == nil {
+	for _, c := range changes {
+		if m.ended(c.end) {
 			continue
 		}
-		ch.shards.keepOnly(func(subdir string, s *shard) bool {
-			snap := st.subdirs[subdir]
-			if snap == nil {
-				return false
-			}
-			i, ok := find(snap.entries, s.name)
-			return ok && snap.entries[i].shard.hash == s.hash // older ones are remade when asked for
-		})
+		e, err := x.entryAt(ctx, ch.id, subdir, c.end.name, c.end.generation-1)
+		if err != nil {
+			return err
+		}
+		if e == nil {
+			continue // the name was new
+		}
+		m.mu.Lock()
+		m.note(c.end, e.shard.bare(), c.at)
+		m.mu.Unlock()
 	}
-	return n, nil
+	if m.recalled == nil {
+		m.recalled = map[string]int64{}
+	}
+	m.recalled[subdir] = to
+	return nil
+}
+
+// entryAt makes the entry of one name as it was at a generation; nil where it had
+// no records.
+func (x *Index) entryAt(ctx context.Context, channel, subdir, name string, generation int64) (*entry, error) {
+	var rows []row
+	err := x.each(ctx, channel, subdir, generation, name, name, func(r row) error {
+		rows = append(rows, r)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return makeEntry(name, rows, generation), nil
 }

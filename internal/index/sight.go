@@ -130,15 +130,14 @@ func (x *Index) shardHidden(ctx context.Context, open registry.Opened, st *state
 		hidden, err := x.sight(ctx, open, st)
 		return hidden.hides(s.name), err
 	}
-	var seen bool
+	var closed bool
 	err := x.db.Row(ctx, `
-		SELECT EXISTS (SELECT 1 FROM shards s WHERE s.channel_id = $1 AND s.subdir = $2 AND s.hash = $3
-			AND NOT EXISTS (SELECT 1 FROM records r JOIN files f ON f.id = r.file_id
-				WHERE r.channel_id = s.channel_id AND r.subdir = s.subdir AND r.name = s.name
-				  AND r.added <= s.generation AND (r.removed IS NULL OR r.removed > s.generation)
-				  AND f.package_id IN (SELECT value FROM `+x.db.EachText("$4")+` AS closed)))`,
-		open.Channel.ID, subdir, s.hash[:], open.HiddenPackages).Scan(&seen)
-	return !seen, err
+		SELECT EXISTS (SELECT 1 FROM records r JOIN files f ON f.id = r.file_id
+			WHERE r.channel_id = $1 AND r.subdir = $2 AND r.name = $3
+			  AND r.added <= $4 AND (r.removed IS NULL OR r.removed > $4)
+			  AND f.package_id IN (SELECT value FROM `+x.db.EachText("$5")+` AS closed))`,
+		open.Channel.ID, subdir, s.name, s.generation, open.HiddenPackages).Scan(&closed)
+	return closed || err != nil, err
 }
 
 // listsShard reports whether a state, which may be nil, names the shard.

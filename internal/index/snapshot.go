@@ -67,10 +67,14 @@ type entry struct {
 
 // shard is one encoded shard.
 type shard struct {
-	name string
-	hash [32]byte
-	data []byte
+	name       string
+	generation int64 // one at which these are the records of the name
+	hash       [32]byte
+	data       []byte
 }
+
+// bare is the shard without its bytes.
+func (s *shard) bare() *shard { return &shard{name: s.name, generation: s.generation, hash: s.hash} }
 
 // run is a stretch of neighbouring names of one group with the pieces that
 // hold their text: one piece, or several for a single large name.

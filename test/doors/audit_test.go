@@ -13,7 +13,7 @@ import (
 
 // notes are tables that hold no change of anybody's: what was looked at, counted
 // or kept to be found faster. Reading may write them.
-var notes = []string{"download_days", "limits", "shards"}
+var notes = []string{"download_days", "limits"}
 
 // counted are columns that say how often and when something was used.
 var counted = []string{"downloads", "last_used_at", "last_used_from", "last_used_agent", "last_sign_in_at"}

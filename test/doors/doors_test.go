@@ -14,6 +14,7 @@ import (
 	"terrarium/internal/account"
 	"terrarium/internal/apptest"
 	"terrarium/internal/condatest"
+	"terrarium/internal/repodata"
 )
 
 // door is a way by which something private could come out.
@@ -308,25 +309,16 @@ func TestPrivateIsAbsent(t *testing.T) {
 // names it.
 func (w *world) shard(channel, pkg string) string {
 	w.Helper()
-	for _, row := range w.App.Rows(w).Of(w, "shards") {
-		if row["name"] == pkg {
-			return hexOf(w, row["hash"])
-		}
+	got := w.Want(w, http.StatusOK, "GET", "/conda/acme/"+channel+"/noarch/repodata_shards.msgpack.zst", apptest.Request{Token: w.adam.Token})
+	index, err := repodata.DecodeShardIndex(got.Body)
+	if err != nil {
+		w.Fatal(err)
 	}
-	// An index names it before anybody can ask for it.
-	w.Want(w, http.StatusOK, "GET", "/conda/acme/"+channel+"/noarch/repodata_shards.msgpack.zst", apptest.Request{Token: w.adam.Token})
-	for _, row := range w.App.Rows(w).Of(w, "shards") {
-		if row["name"] == pkg {
-			return hexOf(w, row["hash"])
-		}
+	if i := slices.Index(index.Names, pkg); i >= 0 {
+		return hex.EncodeToString(index.Hashes[i][:])
 	}
 	w.Fatalf("no shard of %s is known", pkg)
 	return ""
-}
-
-func hexOf(t testing.TB, v any) string {
-	t.Helper()
-	return hex.EncodeToString(apptest.Bytes(t, v))
 }
 
 func (w *world) fileID(pkg, name string) string {
