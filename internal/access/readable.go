@@ -69,34 +69,76 @@ func ClosedPackages(a Actor, arg func(any) string, db *sqldb.DB, alias string) s
 		alias, hides(alias, open), live, listed(open("c")), open("main"), unlisted)
 }
 
-// PartlyClosed gives an SQL condition that holds for the packages that have files
-// such as ClosedFiles names. alias names the table packages.
+// PartlyClosed gives an SQL condition that holds for the packages that have, or
+// had, files such as ClosedOnce names. alias names the table packages.
 func PartlyClosed(a Actor, arg func(any) string, db *sqldb.DB, alias string) string {
 	if a.Kind == KindSystem {
 		return "FALSE"
 	}
-	open := openChannels(a, arg, db)
-	return fmt.Sprintf("(%s AND EXISTS (SELECT 1 FROM files AS part WHERE part.package_id = %s.id AND part.deleted_at IS NULL AND %s))",
-		hides(alias, open), alias, ClosedFiles(a, arg, db, "part"))
+	return fmt.Sprintf("(%s AND EXISTS (SELECT 1 FROM files AS part WHERE part.package_id = %s.id AND %s))",
+		hides(alias, openChannels(a, arg, db)), alias, ClosedOnce(a, arg, db, "part"))
 }
 
-// hides holds for packages whose owner has a channel that is not open. Most have
+// SeenOtherwise gives an SQL condition that holds for the packages of which the
+// actor reads other files than those that count for everybody: the files in
+// public channels, or all files where none is in one. It holds for none where the
+// actor is nobody, and for few where it is a stranger. alias names the table
+// packages.
+func SeenOtherwise(a Actor, arg func(any) string, db *sqldb.DB, alias string) string {
+	if a.Anonymous() || a.Kind == KindSystem {
+		return "FALSE"
+	}
+	open, public := openChannels(a, arg, db), openChannels(Anonymous(""), arg, db)
+	owners := func(condition string) string {
+		return alias + ".owner_id IN (SELECT some.owner_id FROM channels AS some WHERE " + condition + ")"
+	}
+	files := "SELECT 1 FROM files AS shown WHERE shown.package_id = " + alias + ".id AND "
+	live := files + "shown.deleted_at IS NULL AND "
+	shut := closedFiles(public, "shown")
+	more := fmt.Sprintf("%s AND EXISTS (%sNOT %s) AND EXISTS (%s%s AND NOT %s)", owners(public("some")), live, shut, live, shut, closedFiles(open, "shown"))
+	less := fmt.Sprintf("%s AND NOT EXISTS (%sNOT %s) AND EXISTS (%s%s)", hides(alias, open), live, shut, files, ClosedOnce(a, arg, db, "shown"))
+	return fmt.Sprintf("(%s AND (%s OR %s))", owners("NOT "+public("some")+" AND "+open("some")), more, less)
+}
+
+// hides holds for packages, or files, whose owner has a channel that is not open. Most have
 // none; the list of those that do is made once for all rows.
 func hides(alias string, open func(string) string) string {
 	return alias + ".owner_id IN (SELECT closed.owner_id FROM channels AS closed WHERE NOT " + open("closed") + ")"
 }
 
 // ClosedFiles gives an SQL condition that holds for the files that carry labels,
-// all of them of channels that the actor may not read. alias names the table
-// files.
+// all of them of channels that the actor may not read, and for those without a
+// label where the actor may not read the channel main of the owner. alias names
+// the table files.
 func ClosedFiles(a Actor, arg func(any) string, db *sqldb.DB, alias string) string {
 	if a.Kind == KindSystem {
 		return "FALSE"
 	}
+	return closedFiles(openChannels(a, arg, db), alias)
+}
+
+func closedFiles(open func(string) string, alias string) string {
+	labels := "SELECT 1 FROM file_channels AS fc JOIN channels AS c ON c.id = fc.channel_id WHERE fc.file_id = " + alias + ".id"
+	return closed(open, alias, labels)
+}
+
+// ClosedOnce is ClosedFiles for deleted files too, which count by the labels that
+// they had.
+func ClosedOnce(a Actor, arg func(any) string, db *sqldb.DB, alias string) string {
+	if a.Kind == KindSystem {
+		return "FALSE"
+	}
 	open := openChannels(a, arg, db)
-	return fmt.Sprintf(`(EXISTS (SELECT 1 FROM file_channels AS fc WHERE fc.file_id = %[1]s.id)
-		AND NOT EXISTS (SELECT 1 FROM file_channels AS fc JOIN channels AS c ON c.id = fc.channel_id WHERE fc.file_id = %[1]s.id AND %[2]s))`,
-		alias, open("c"))
+	labels := fmt.Sprintf("SELECT 1 FROM %s AS had JOIN channels AS c ON c.owner_id = %s.owner_id AND c.name = had.value WHERE TRUE",
+		db.EachText(alias+".trashed_labels"), alias)
+	return fmt.Sprintf("(%s AND CASE WHEN %s.deleted_at IS NULL THEN %s ELSE %s END)", hides(alias, open), alias, closedFiles(open, alias), closed(open, alias, labels))
+}
+
+// closed holds for files none of whose labels is open; labels selects them as c.
+func closed(open func(string) string, alias, labels string) string {
+	return fmt.Sprintf(`(NOT EXISTS (%[2]s AND %[3]s)
+		AND (EXISTS (%[2]s) OR EXISTS (SELECT 1 FROM channels AS main WHERE main.owner_id = %[1]s.owner_id AND main.name = 'main' AND NOT %[4]s)))`,
+		alias, labels, open("c"), open("main"))
 }
 
 // listed holds for files "shown" in a channel c for which the condition holds.

@@ -38,8 +38,8 @@ type ListedChannel struct {
 
 // Trends gives the downloads of packages over the last days, today included,
 // oldest first, by the id of the package. The packages must be such as a list
-// showed to the caller.
-func (r *Registry) Trends(ctx context.Context, packages []Package, days int) (map[string][]int64, error) {
+// showed to the caller; their files in channels closed to it do not count.
+func (r *Registry) Trends(ctx context.Context, actor access.Actor, packages []Package, days int) (map[string][]int64, error) {
 	days = max(1, min(days, maxDays))
 	first := r.now().Truncate(24*time.Hour).AddDate(0, 0, 1-days)
 	series := map[string][]int64{}
@@ -50,6 +50,8 @@ func (r *Registry) Trends(ctx context.Context, packages []Package, days int) (ma
 	if len(packages) == 0 {
 		return series, nil
 	}
+	args := parameters{wanted, first.Format(time.DateOnly)}
+	seen := " AND NOT " + access.ClosedOnce(actor, args.add, r.db, "f")
 	err := r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
 		var id, day string
 		var n int64
@@ -62,8 +64,7 @@ func (r *Registry) Trends(ctx context.Context, packages []Package, days int) (ma
 		}
 		return nil
 	}, `SELECT f.package_id, d.day, CAST(sum(d.count) AS BIGINT) FROM files f JOIN download_days d ON d.file_id = f.id
-		WHERE f.package_id IN (SELECT value FROM `+r.db.EachText("$1")+` AS wanted) AND d.day >= $2 GROUP BY f.package_id, d.day`,
-		wanted, first.Format(time.DateOnly))
+		WHERE f.package_id IN (SELECT value FROM `+r.db.EachText("$1")+` AS wanted) AND d.day >= $2`+seen+" GROUP BY f.package_id, d.day", args...)
 	if err != nil {
 		return nil, fmt.Errorf("read downloads a day: %w", err)
 	}
@@ -112,8 +113,8 @@ func (r *Registry) FileNamed(ctx context.Context, actor access.Actor, p Package,
 	return r.seen(ctx, actor, f, absent)
 }
 
-// channelsOf lists the ids of the channels with files of a package that the actor
-// may read, and their names by version.
+// channelsOf lists the ids of the channels with files of a package, and of main,
+// that the actor may read, and their names by version.
 func (r *Registry) channelsOf(ctx context.Context, actor access.Actor, p Package) (open []string, names map[string][]string, err error) {
 	verdicts, names := verdicts{}, map[string][]string{}
 	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
@@ -127,7 +128,8 @@ func (r *Registry) channelsOf(ctx context.Context, actor access.Actor, p Package
 		}
 		return nil
 	}, `SELECT DISTINCT f.version, c.id, c.name, c.visibility FROM files f JOIN file_channels fc ON fc.file_id = f.id JOIN channels c ON c.id = fc.channel_id
-		WHERE f.package_id = $1 AND f.deleted_at IS NULL ORDER BY c.name`, p.ID)
+			WHERE f.package_id = $1 AND f.deleted_at IS NULL
+		UNION SELECT '', m.id, m.name, m.visibility FROM channels m WHERE m.owner_id = $2 AND m.name = 'main' ORDER BY 3`, p.ID, p.OwnerID)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the channels of %s: %w", p.FullName(), err)
 	}
@@ -163,14 +165,13 @@ func (r *Registry) ReleasesOf(ctx context.Context, actor access.Actor, p Package
 	if err != nil {
 		return nil, err
 	}
-	type row struct {
-		ReleaseInfo
-		all int
-	}
-	seen := `(fc.file_id IS NOT NULL OR f.id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM file_channels x WHERE x.file_id = f.id))`
-	rows, err := sqldb.All(ctx, r.db, func(rows *sqldb.Rows, i *row) error {
-		return rows.Scan(&i.Version, &i.By, &i.At, &i.all, &i.Files, &i.Size, &i.Downloads, &i.Withdrawn, &i.Why)
-	}, `SELECT r.version, r.created_by, r.created_at, count(f.id),
+	c := releasesOf(actor, p, r.db)
+	among := " IN (SELECT value FROM " + r.db.EachText(c.arg(open)) + " AS open)"
+	seen := `(fc.file_id IS NOT NULL OR f.id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM file_channels x WHERE x.file_id = f.id)
+		AND EXISTS (SELECT 1 FROM channels m WHERE m.owner_id = f.owner_id AND m.name = 'main' AND m.id` + among + "))"
+	list, err := sqldb.All(ctx, r.db, func(rows *sqldb.Rows, i *ReleaseInfo) error {
+		return rows.Scan(&i.Version, &i.By, &i.At, &i.Files, &i.Size, &i.Downloads, &i.Withdrawn, &i.Why)
+	}, `SELECT r.version, r.created_by, r.created_at,
 			CAST(coalesce(sum(CASE WHEN `+seen+` THEN 1 ELSE 0 END), 0) AS BIGINT),
 			CAST(coalesce(sum(CASE WHEN `+seen+` THEN f.size ELSE 0 END), 0) AS BIGINT),
 			CAST(coalesce(sum(CASE WHEN `+seen+` THEN f.downloads ELSE 0 END), 0) AS BIGINT),
@@ -178,19 +179,13 @@ func (r *Registry) ReleasesOf(ctx context.Context, actor access.Actor, p Package
 			coalesce(max(CASE WHEN `+seen+` THEN f.withdrawn_why ELSE '' END), '')
 		FROM releases r
 		LEFT JOIN files f ON f.release_id = r.id AND f.deleted_at IS NULL
-		LEFT JOIN (SELECT DISTINCT file_id FROM file_channels WHERE channel_id IN (SELECT value FROM `+r.db.EachText("$2")+` AS open)) fc ON fc.file_id = f.id
-		WHERE r.package_id = $1 AND r.deleted_at IS NULL
-		GROUP BY r.id, r.version, r.created_by, r.created_at`, p.ID, open)
+		LEFT JOIN (SELECT DISTINCT file_id FROM file_channels WHERE channel_id`+among+`) fc ON fc.file_id = f.id`+c.text()+`
+		GROUP BY r.id, r.version, r.created_by, r.created_at`, c.args...)
 	if err != nil {
 		return nil, fmt.Errorf("list the releases of %s: %w", p.FullName(), err)
 	}
-	list := make([]ReleaseInfo, 0, len(rows))
-	for _, row := range rows {
-		if row.all > 0 && row.Files == 0 {
-			continue
-		}
-		row.Channels = channels[row.Version]
-		list = append(list, row.ReleaseInfo)
+	for i := range list {
+		list[i].Channels = channels[list[i].Version]
 	}
 	slices.SortFunc(list, func(a, b ReleaseInfo) int {
 		return cmp.Or(conda.CompareVersions(b.Version, a.Version), strings.Compare(b.Version, a.Version))
@@ -235,6 +230,9 @@ func (r *Registry) SharedWith(ctx context.Context, actor access.Actor, owner str
 		}
 	}
 	c := r.readable(actor)
+	if err := c.see(ctx, r.db, actor, owner); err != nil {
+		return nil, 0, err
+	}
 	c.add("p.owner_id <> %s", actor.ID)
 	c.where = append(c.where, "(p.owner_id IN (SELECT m.organization_id FROM memberships m WHERE m.user_id = "+c.arg(actor.ID)+
 		") OR p.owner_id IN (SELECT value FROM "+r.db.EachText(c.arg(sortedSet(owners)))+
@@ -242,11 +240,11 @@ func (r *Registry) SharedWith(ctx context.Context, actor access.Actor, owner str
 	if owner != "" {
 		c.add("o.name = %s", strings.ToLower(owner))
 	}
-	total, err := r.count(ctx, c)
-	if err != nil {
-		return nil, 0, err
+	list, next, err := r.page(ctx, c, c.column("released_at")+" DESC NULLS LAST, p.id", "", bounded(limit, 10))
+	if err != nil || next == "" {
+		return list, len(list), err
 	}
-	list, _, err := r.page(ctx, actor, c, "p.released_at DESC NULLS LAST, p.id", "", bounded(limit, 10))
+	total, err := r.count(ctx, c)
 	return list, total, err
 }
 
@@ -259,7 +257,8 @@ type Dependent struct {
 }
 
 // Dependents lists the packages of p's owner whose newest release needs p, by
-// name, and how many there are.
+// name, and how many there are. The newest is the one that everybody sees, and
+// only counts where the caller may read it.
 func (r *Registry) Dependents(ctx context.Context, actor access.Actor, p Package, limit int) ([]Dependent, int, error) {
 	if err := may(actor, access.Read, p.object()); err != nil {
 		return nil, 0, err

@@ -318,6 +318,11 @@ func (r *Registry) alterChannel(ctx context.Context, actor access.Actor, owner, 
 			return fmt.Errorf("change channel %s/%s: %w", ch.OwnerName, ch.Name, err)
 		}
 		c.bumpAccess()
+		if was := before["visibility"] == access.Public; was != (ch.Visibility == access.Public) {
+			if err := c.reopened(ctx, ch); err != nil {
+				return err
+			}
+		}
 		return c.audit(ctx, audit.Entry{
 			Action: action, OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
 			ObjectName: ch.OwnerName + "/" + ch.Name, Before: before, After: channelFacts(ch),

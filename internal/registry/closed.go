@@ -1,8 +1,13 @@
 package registry
 
 import (
+	"cmp"
 	"context"
+	"encoding/json/v2"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"terrarium/internal/access"
@@ -10,20 +15,22 @@ import (
 	"terrarium/internal/sqldb"
 )
 
-// What is said of a package counts all of its files, and is kept with it. Where
-// some are in channels closed to a reader, the functions here work it out anew
-// from the others.
+// What is kept with a package is what everybody may know of it, see told.go. Where
+// a caller reads other files, the functions here work it out anew from those.
 
 // releasesOf is the condition of the live releases r of a package, without those
-// whose files are all in channels closed to the actor.
+// whose files are all in channels closed to the actor, or were until they were
+// deleted.
 func releasesOf(actor access.Actor, p Package, db *sqldb.DB) *condition {
 	c := &condition{where: []string{"r.deleted_at IS NULL"}}
 	c.add("r.package_id = %s", p.ID)
 	if !p.partly {
 		return c
 	}
-	live := "SELECT 1 FROM files f WHERE f.release_id = r.id AND f.deleted_at IS NULL"
-	c.where = append(c.where, "(NOT EXISTS ("+live+") OR EXISTS ("+live+" AND NOT "+access.ClosedFiles(actor, c.arg, db, "f")+"))")
+	all := "SELECT 1 FROM files f WHERE f.package_id = r.package_id AND f.release_id = r.id"
+	live := all + " AND f.deleted_at IS NULL"
+	c.where = append(c.where, "(NOT EXISTS ("+all+") OR EXISTS ("+live+" AND NOT "+access.ClosedFiles(actor, c.arg, db, "f")+")"+
+		" OR NOT EXISTS ("+live+") AND EXISTS ("+all+" AND NOT "+access.ClosedOnce(actor, c.arg, db, "f")+"))")
 	return c
 }
 
@@ -50,56 +57,134 @@ func noRelease(p Package, version string) error {
 	return errs.New(errs.NotFound, "There is no release %s of %s.", version, p.FullName())
 }
 
-// limitToOpen lets the packages of a list say only what the files say that the
-// actor may read: latest version, licence, platforms, time of the newest upload.
-func limitToOpen(ctx context.Context, db *sqldb.DB, actor access.Actor, list []Package) error {
-	type seen struct {
-		newest
-		license   string
-		platforms []string
-		released  *time.Time
+// sight is what the files say of a package that one caller may read.
+type sight struct {
+	newest
+	license          string
+	types, platforms []string
+	released         *time.Time
+	file             string // id of the newest upload
+	downloads        int64
+}
+
+// sights works out, by the id of the package, what an actor sees otherwise than
+// everybody. where are further conditions on packages p of owners o.
+func sights(ctx context.Context, db *sqldb.DB, actor access.Actor, where *condition) (map[string]*sight, error) {
+	seen := map[string]*sight{}
+	if actor.Anonymous() || actor.Kind == access.KindSystem {
+		return seen, nil
 	}
-	partly := map[string]*seen{}
-	wanted := []string{}
-	for _, p := range list {
-		if p.partly {
-			partly[p.ID] = &seen{}
-			wanted = append(wanted, p.ID)
-		}
-	}
-	if len(wanted) == 0 {
-		return nil
-	}
-	c := &condition{where: []string{"f.deleted_at IS NULL"}}
-	c.where = append(c.where, "f.package_id IN (SELECT value FROM "+db.EachText(c.arg(wanted))+" AS wanted)",
-		"NOT "+access.ClosedFiles(actor, c.arg, db, "f"))
+	where.where = append(where.where, access.SeenOtherwise(actor, where.arg, db, "p"))
+	query := `SELECT p.id, coalesce(f.id, ''), coalesce(f.version, ''), coalesce(f.type, ''), coalesce(f.subdir, ''), coalesce(f.license, ''), coalesce(f.downloads, 0), f.uploaded_at, f.deleted_at IS NULL,
+			EXISTS (SELECT 1 FROM file_channels x JOIN channels m ON m.id = x.channel_id WHERE x.file_id = f.id AND m.name = 'main')
+		FROM packages p JOIN owners o ON o.id = p.owner_id LEFT JOIN files f ON f.package_id = p.id AND NOT ` + access.ClosedOnce(actor, where.arg, db, "f")
 	err := db.EachRow(ctx, func(rows *sqldb.Rows) error {
-		var id, version, subdir, license string
-		var at time.Time
-		var main bool
-		if err := rows.Scan(&id, &version, &subdir, &license, &at, &main); err != nil {
+		var id, file, version, kind, subdir, license string
+		var downloads int64
+		var at *time.Time
+		var live, main bool
+		if err := rows.Scan(&id, &file, &version, &kind, &subdir, &license, &downloads, &at, &live, &main); err != nil {
 			return err
 		}
-		s := partly[id]
-		if s.take(version, main) {
-			s.license = license
+		s := seen[id]
+		if s == nil {
+			s = &sight{types: []string{}, platforms: []string{}}
+			seen[id] = s
 		}
+		s.downloads += downloads
+		if file == "" || !live {
+			return nil
+		}
+		s.types = append(s.types, kind)
 		if subdir != "" {
 			s.platforms = append(s.platforms, subdir)
 		}
-		s.released = &at
-		return nil
-	}, `SELECT f.package_id, f.version, f.subdir, f.license, f.uploaded_at, EXISTS (SELECT 1 FROM file_channels x JOIN channels m ON m.id = x.channel_id
-			WHERE x.file_id = f.id AND m.name = 'main')
-		FROM files f`+c.text()+" ORDER BY f.uploaded_at, f.id", c.args...)
-	if err != nil {
-		return fmt.Errorf("look at the files of packages: %w", err)
-	}
-	for i := range list {
-		if s := partly[list[i].ID]; s != nil {
-			p := &list[i]
-			p.Latest, p.License, p.Platforms, p.ReleasedAt = s.version, s.license, sortedSet(s.platforms), s.released
+		if s.take(version, main) || version == s.version {
+			s.license = license
 		}
+		s.released, s.file = at, file
+		return nil
+	}, query+where.text()+" ORDER BY f.uploaded_at, f.id", where.args...)
+	if err != nil {
+		return nil, fmt.Errorf("look at the files of packages: %w", err)
 	}
+	for _, s := range seen {
+		s.types, s.platforms = sortedSet(s.types), sortedSet(s.platforms)
+	}
+	return seen, nil
+}
+
+// as lets a package say what one caller sees of its files.
+func (p *Package) as(s *sight) {
+	if s == nil {
+		return
+	}
+	p.Latest, p.License, p.Platforms, p.ReleasedAt, p.Downloads = s.version, cmp.Or(s.license, licenseOf(p.Attrs)), s.platforms, s.released, s.downloads
+	if len(s.types) > 0 {
+		p.Types = s.types
+	}
+	if s.released != nil && s.released.After(p.ModifiedAt) {
+		p.ModifiedAt = *s.released
+	}
+}
+
+// see lets the condition of a list look at packages as the actor sees them. owner
+// is the name of the only one that matters, "" for all.
+func (c *condition) see(ctx context.Context, db *sqldb.DB, actor access.Actor, owner string) (err error) {
+	where := &condition{where: []string{"p.deleted_at IS NULL"}}
+	if owner != "" {
+		where.add("o.name = %s", strings.ToLower(owner))
+	}
+	if c.seen, err = sights(ctx, db, actor, where); err != nil || len(c.seen) == 0 {
+		return err
+	}
+	type row struct {
+		ID        string `json:"id"`
+		License   string `json:"license"`
+		Types     string `json:"types"`
+		Platforms string `json:"platforms"`
+		File      string `json:"file"`
+		Downloads int64  `json:"downloads"`
+	}
+	rows := make([]row, 0, len(c.seen))
+	for _, id := range slices.Sorted(maps.Keys(c.seen)) {
+		s := c.seen[id]
+		rows = append(rows, row{id, s.license, jsonText(s.types), jsonText(s.platforms), s.file, s.downloads})
+	}
+	text, err := json.Marshal(rows)
+	if err != nil {
+		return fmt.Errorf("write what is seen of packages: %w", err)
+	}
+	c.join = ` LEFT JOIN (SELECT value ->> 'id' AS id, value ->> 'license' AS license, value ->> 'types' AS types, value ->> 'platforms' AS platforms,
+			value ->> 'file' AS file, CAST(value ->> 'downloads' AS BIGINT) AS downloads FROM ` + db.EachObject(c.arg(string(text))) + ` AS each) AS seen ON seen.id = p.id
+		LEFT JOIN files AS newest ON newest.id = seen.file`
 	return nil
+}
+
+// jsonText is a list of texts as JSON.
+func jsonText(list []string) string {
+	text, err := json.Marshal(list)
+	if err != nil {
+		return "[]" // texts that are no UTF-8; the database holds none
+	}
+	return string(text)
+}
+
+// from is the FROM of a list, and column the value of one of a package as the
+// caller sees it.
+func (c *condition) from() string { return packageFrom + c.join }
+
+func (c *condition) column(name string) string {
+	switch {
+	case c.join == "":
+		return "p." + name
+	case name == "modified_at":
+		return "CASE WHEN newest.uploaded_at > p.modified_at THEN newest.uploaded_at ELSE p.modified_at END"
+	case name == "released_at":
+		return "CASE WHEN seen.id IS NULL THEN p.released_at ELSE newest.uploaded_at END"
+	case name == "types", name == "platforms":
+		return "coalesce(seen." + name + ", CAST(p." + name + " AS TEXT))"
+	default:
+		return "coalesce(seen." + name + ", p." + name + ")"
+	}
 }

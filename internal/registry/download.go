@@ -77,6 +77,14 @@ func (r *Registry) FlushDownloads(ctx context.Context) error {
 		keys := slices.SortedFunc(maps.Keys(counts), func(a, b countKey) int {
 			return cmp.Or(strings.Compare(a.fileID, b.fileID), strings.Compare(a.day, b.day))
 		})
+		files := make([]string, len(keys))
+		for i, k := range keys {
+			files[i] = k.fileID
+		}
+		closed, err := unseen(ctx, tx, files)
+		if err != nil {
+			return err
+		}
 		packages := map[string]int64{}
 		for _, k := range keys {
 			n, err := tx.Exec(ctx, "UPDATE files SET downloads = downloads + $2 WHERE id = $1", k.fileID, counts[k])
@@ -86,7 +94,9 @@ func (r *Registry) FlushDownloads(ctx context.Context) error {
 			if n == 0 {
 				continue // swept meanwhile
 			}
-			packages[k.packageID] += counts[k]
+			if !closed[k.fileID] {
+				packages[k.packageID] += counts[k]
+			}
 			_, err = tx.Exec(ctx, `INSERT INTO download_days (file_id, day, count) VALUES ($1, $2, $3)
 				ON CONFLICT (file_id, day) DO UPDATE SET count = download_days.count + excluded.count`, k.fileID, k.day, counts[k])
 			if err != nil {
@@ -118,7 +128,8 @@ func (r *Registry) FlushDownloads(ctx context.Context) error {
 const maxDays = 731
 
 // Downloads is the series of downloads of a package over the last days, today
-// included, oldest first, days without any as 0.
+// included, oldest first, days without any as 0. Files in channels closed to the
+// caller do not count.
 func (r *Registry) Downloads(ctx context.Context, actor access.Actor, owner, pkg string, days int) ([]Day, error) {
 	p, err := loadPackage(ctx, r.db, actor, access.Read, owner, pkg)
 	if err != nil {
@@ -132,6 +143,8 @@ func (r *Registry) Downloads(ctx context.Context, actor access.Actor, owner, pkg
 		series[i].Day = now.AddDate(0, 0, i-days+1).Format(time.DateOnly)
 		index[series[i].Day] = i
 	}
+	args := parameters{p.ID, series[0].Day}
+	seen := " AND NOT " + access.ClosedOnce(actor, args.add, r.db, "f")
 	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
 		var d Day
 		if err := rows.Scan(&d.Day, &d.Count); err != nil {
@@ -142,7 +155,7 @@ func (r *Registry) Downloads(ctx context.Context, actor access.Actor, owner, pkg
 		}
 		return nil
 	}, `SELECT d.day, CAST(sum(d.count) AS BIGINT) FROM download_days d JOIN files f ON f.id = d.file_id
-		WHERE f.package_id = $1 AND d.day >= $2 GROUP BY d.day`, p.ID, series[0].Day)
+		WHERE f.package_id = $1 AND d.day >= $2`+seen+" GROUP BY d.day", args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the downloads of %s: %w", p.FullName(), err)
 	}
@@ -153,12 +166,15 @@ func (r *Registry) Downloads(ctx context.Context, actor access.Actor, owner, pkg
 func (r *Registry) Stats(ctx context.Context, actor access.Actor) (Stats, error) {
 	var s Stats
 	c := r.readable(actor)
-	err := r.db.Row(ctx, "SELECT count(*), CAST(coalesce(sum(p.downloads), 0) AS BIGINT)"+packageFrom+c.text(), c.args...).Scan(&s.Packages, &s.Downloads)
+	if err := c.see(ctx, r.db, actor, ""); err != nil {
+		return Stats{}, err
+	}
+	err := r.db.Row(ctx, "SELECT count(*), CAST(coalesce(sum("+c.column("downloads")+"), 0) AS BIGINT)"+c.from()+c.text(), c.args...).Scan(&s.Packages, &s.Downloads)
 	if err != nil {
 		return Stats{}, fmt.Errorf("count packages: %w", err)
 	}
-	c.add("f.deleted_at IS NULL")
-	err = r.db.Row(ctx, "SELECT count(*)"+packageFrom+" JOIN files f ON f.package_id = p.id"+c.text(), c.args...).Scan(&s.Files)
+	c.where = append(c.where, "f.deleted_at IS NULL", "NOT "+access.ClosedOnce(actor, c.arg, r.db, "f"))
+	err = r.db.Row(ctx, "SELECT count(*)"+c.from()+" JOIN files f ON f.package_id = p.id"+c.text(), c.args...).Scan(&s.Files)
 	if err != nil {
 		return Stats{}, fmt.Errorf("count files: %w", err)
 	}

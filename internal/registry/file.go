@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
@@ -244,12 +245,13 @@ func (r *Registry) seen(ctx context.Context, actor access.Actor, f File, absent 
 
 // labelled adds to files the labels that the actor may know of, and drops the
 // files all of whose labels are channels closed to them: a file that is only in
-// a private channel is as private as that.
+// a private channel is as private as that, and one without a label as the
+// channel main of its owner. The rule in SQL is access.ClosedFiles.
 func (r *Registry) labelled(ctx context.Context, db *sqldb.DB, actor access.Actor, files []File) ([]File, error) {
 	if len(files) == 0 {
 		return []File{}, nil
 	}
-	type label struct{ fileID, channelID, name, visibility string }
+	type label struct{ fileID, channelID, name, visibility string } // no name: main, for a file without a label
 	labels := map[string][]label{}
 	err := db.EachRow(ctx, func(rows *sqldb.Rows) error {
 		var l label
@@ -259,7 +261,10 @@ func (r *Registry) labelled(ctx context.Context, db *sqldb.DB, actor access.Acto
 		labels[l.fileID] = append(labels[l.fileID], l)
 		return nil
 	}, `SELECT fc.file_id, c.id, c.name, c.visibility FROM file_channels fc JOIN channels c ON c.id = fc.channel_id
-		WHERE fc.file_id IN (SELECT value FROM `+db.EachText("$1")+` AS wanted) ORDER BY c.name`, ids(files))
+		WHERE fc.file_id IN (SELECT value FROM `+db.EachText("$1")+` AS wanted)
+		UNION ALL SELECT f.id, m.id, '', m.visibility FROM files f JOIN channels m ON m.owner_id = f.owner_id AND m.name = 'main'
+		WHERE f.id IN (SELECT value FROM `+db.EachText("$1")+` AS wanted) AND NOT EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id)
+		ORDER BY 3`, ids(files))
 	if err != nil {
 		return nil, fmt.Errorf("read labels: %w", err)
 	}
@@ -267,12 +272,17 @@ func (r *Registry) labelled(ctx context.Context, db *sqldb.DB, actor access.Acto
 	kept := make([]File, 0, len(files))
 	for _, f := range files {
 		f.Labels = []string{}
+		open := false
 		for _, l := range labels[f.ID] {
-			if verdicts.opens(actor, Channel{ID: l.channelID, Name: l.name, Visibility: l.visibility, OwnerID: f.OwnerID, OwnerName: f.OwnerName, OwnerKind: f.OwnerKind}) {
+			if !verdicts.opens(actor, Channel{ID: l.channelID, Name: cmp.Or(l.name, mainLabel), Visibility: l.visibility, OwnerID: f.OwnerID, OwnerName: f.OwnerName, OwnerKind: f.OwnerKind}) {
+				continue
+			}
+			open = true
+			if l.name != "" {
 				f.Labels = append(f.Labels, l.name)
 			}
 		}
-		if len(f.Labels) > 0 || len(labels[f.ID]) == 0 {
+		if open {
 			kept = append(kept, f)
 		}
 	}

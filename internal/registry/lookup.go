@@ -74,7 +74,6 @@ func loadOwner(ctx context.Context, db *sqldb.DB, name string) (owner, error) {
 	return o, nil
 }
 
-// packageColumns are followed by access.PartlyClosed.
 const packageColumns = `SELECT p.id, p.owner_id, o.name, o.kind, p.name, p.private, p.summary, p.attrs, p.types, p.latest,
 	p.license, p.platforms, p.downloads, p.created_by, p.created_at, p.modified_at, p.released_at`
 
@@ -88,7 +87,7 @@ func scanPackageAnd(rows *sqldb.Rows, p *Package, more ...any) error {
 	var types, platforms jsonList
 	err := rows.Scan(append([]any{
 		&p.ID, &p.OwnerID, &p.OwnerName, &p.OwnerKind, &p.Name, &p.Private, &p.Summary, &p.Attrs, &types, &p.Latest,
-		&p.License, &platforms, &p.Downloads, &p.CreatedBy, &p.CreatedAt, &p.ModifiedAt, &p.ReleasedAt, &p.partly,
+		&p.License, &platforms, &p.Downloads, &p.CreatedBy, &p.CreatedAt, &p.ModifiedAt, &p.ReleasedAt,
 	}, more...)...)
 	p.Types, p.Platforms = types, platforms
 	return err
@@ -122,18 +121,29 @@ func findPackage(ctx context.Context, db *sqldb.DB, viewer access.Actor, o owner
 	c.add("p.name = %s", name)
 	partly := access.PartlyClosed(viewer, c.arg, db, "p")
 	closed := access.ClosedPackages(viewer, c.arg, db, "p")
-	list, err := sqldb.All(ctx, db, func(rows *sqldb.Rows, p *Package) error { return scanPackageAnd(rows, p, &p.closed) },
-		packageColumns+", "+partly+", "+closed+packageFrom+c.text(), c.args...)
+	otherwise := access.SeenOtherwise(viewer, c.arg, db, "p")
+	var seesOther bool
+	list, err := sqldb.All(ctx, db, func(rows *sqldb.Rows, p *Package) error {
+		return scanPackageAnd(rows, p, &p.partly, &p.closed, &seesOther)
+	},
+		packageColumns+", "+partly+", "+closed+", "+otherwise+packageFrom+c.text(), c.args...)
 	if err != nil {
 		return Package{}, fmt.Errorf("read package %s/%s: %w", o.Name, name, err)
 	}
 	if len(list) == 0 {
 		return Package{}, access.Absent(o.packageObject(name, true))
 	}
-	if err := limitToOpen(ctx, db, viewer, list); err != nil {
-		return Package{}, err
+	p := list[0]
+	if seesOther {
+		where := &condition{}
+		where.add("p.id = %s", p.ID)
+		seen, err := sights(ctx, db, viewer, where)
+		if err != nil {
+			return Package{}, err
+		}
+		p.as(seen[p.ID])
 	}
-	return list[0], nil
+	return p, nil
 }
 
 // whole is the person behind a credential, whatever that is limited to. Changes

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
@@ -295,63 +294,4 @@ func (r *Registry) DeletePackage(ctx context.Context, actor access.Actor, owner,
 			Before: map[string]any{"files": len(files)},
 		})
 	})
-}
-
-// refreshPackage works out what a package says of its files: types, latest
-// version, its licence, platforms, time of the newest upload.
-func (c *change) refreshPackage(ctx context.Context, packageID string) error {
-	type fact struct {
-		version, kind, subdir string
-		main                  bool
-	}
-	var attrs jsontext.Value
-	var main string
-	err := c.tx.Row(ctx, "SELECT p.attrs, c.id FROM packages p JOIN channels c ON c.owner_id = p.owner_id AND c.name = $2 WHERE p.id = $1", packageID, mainLabel).
-		Scan(&attrs, &main)
-	if err != nil {
-		return fmt.Errorf("read a package: %w", err)
-	}
-	facts, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, f *fact) error { return rows.Scan(&f.version, &f.kind, &f.subdir, &f.main) },
-		`SELECT DISTINCT f.version, f.type, f.subdir,
-			EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id AND fc.channel_id = $2)
-		FROM files f WHERE f.package_id = $1 AND f.deleted_at IS NULL`, packageID, main)
-	if err != nil {
-		return fmt.Errorf("look at the files of a package: %w", err)
-	}
-	types, platforms, top := []string{}, []string{}, newest{}
-	for _, f := range facts {
-		types = append(types, f.kind)
-		if f.subdir != "" {
-			platforms = append(platforms, f.subdir)
-		}
-		top.take(f.version, f.main)
-	}
-	latest := top.version
-	license := licenseOf(attrs)
-	if len(types) == 0 {
-		if types, err = declaredTypes(attrs); err != nil {
-			return err
-		}
-	}
-	var released *time.Time
-	if latest != "" {
-		err := c.tx.Row(ctx, "SELECT uploaded_at FROM files WHERE package_id = $1 AND deleted_at IS NULL ORDER BY uploaded_at DESC LIMIT 1", packageID).
-			Scan(&released)
-		if err != nil {
-			return fmt.Errorf("read the newest upload: %w", err)
-		}
-		var said string
-		err = c.tx.Row(ctx, "SELECT license FROM files WHERE package_id = $1 AND version = $2 AND deleted_at IS NULL ORDER BY uploaded_at DESC, id DESC LIMIT 1",
-			packageID, latest).Scan(&said)
-		if err != nil {
-			return fmt.Errorf("read the licence of the newest release: %w", err)
-		}
-		license = cmp.Or(said, license)
-	}
-	_, err = c.exec(ctx, "UPDATE packages SET types = $2, platforms = $3, latest = $4, license = $5, released_at = $6, modified_at = $7 WHERE id = $1",
-		packageID, sortedSet(types), sortedSet(platforms), latest, license, released, c.now)
-	if err != nil {
-		return fmt.Errorf("refresh a package: %w", err)
-	}
-	return nil
 }

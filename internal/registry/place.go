@@ -160,6 +160,9 @@ func (c *change) placeAgain(ctx context.Context, f File, channels []Channel) (pl
 		if _, err := c.label(ctx, ch, []File{f}); err != nil {
 			return placed{}, err
 		}
+		if err := c.relabelled(ctx, ch, []File{f}); err != nil {
+			return placed{}, err
+		}
 		f.Labels = append(f.Labels, ch.Name)
 	}
 	if len(f.Labels) > len(labels) {

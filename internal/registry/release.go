@@ -198,7 +198,7 @@ func (r *Registry) DeleteRelease(ctx context.Context, actor access.Actor, owner,
 		if _, err := c.exec(ctx, "UPDATE releases SET deleted_at = $2 WHERE id = $1", rel.ID, c.now); err != nil {
 			return fmt.Errorf("delete release %s %s: %w", p.FullName(), version, err)
 		}
-		if err := c.refreshPackage(ctx, p.ID); err != nil {
+		if err := c.tell(ctx, p.ID, true); err != nil {
 			return err
 		}
 		return c.audit(ctx, audit.Entry{

@@ -53,6 +53,8 @@ type Facet struct {
 type condition struct {
 	where []string
 	args  []any
+	join  string            // what the caller sees otherwise than everybody, see the method see
+	seen  map[string]*sight // the same by the id of the package
 }
 
 // arg takes a value and gives its placeholder.
@@ -88,13 +90,13 @@ func (c *condition) filter(db *sqldb.DB, owner, kind, platform, license string) 
 		if err != nil {
 			return err
 		}
-		c.add("EXISTS (SELECT 1 FROM "+db.EachText("p.types")+" AS t WHERE t.value = %s)", name)
+		c.add("EXISTS (SELECT 1 FROM "+db.EachText(c.column("types"))+" AS t WHERE t.value = %s)", name)
 	}
 	if platform != "" {
-		c.add("EXISTS (SELECT 1 FROM "+db.EachText("p.platforms")+" AS s WHERE s.value = %s)", platform)
+		c.add("EXISTS (SELECT 1 FROM "+db.EachText(c.column("platforms"))+" AS s WHERE s.value = %s)", platform)
 	}
 	if license != "" {
-		c.add("lower(p.license) = %s", strings.ToLower(license))
+		c.add("lower("+c.column("license")+") = %s", strings.ToLower(license))
 	}
 	return nil
 }
@@ -107,31 +109,29 @@ func likeEscape(s string) string {
 // orders are the columns by which packages can be sorted, all ending in the id so
 // that pages never lose or repeat a row. A page begins after the row that After
 // names, wherever that stands by now.
-func orders(sort string) (string, error) {
+func (c *condition) orders(sort string) (string, error) {
 	switch sort {
 	case "", "name":
 		return "p.name, o.name, p.id", nil
 	case "downloads":
-		return "p.downloads DESC, p.name, p.id", nil
+		return c.column("downloads") + " DESC, p.name, p.id", nil
 	case "modified":
-		return "p.modified_at DESC, p.id", nil
+		return c.column("modified_at") + " DESC, p.id", nil
 	case "released":
-		return "p.released_at DESC NULLS LAST, p.id", nil
+		return c.column("released_at") + " DESC NULLS LAST, p.id", nil
 	}
 	return "", errs.New(errs.Invalid, "Packages are sorted by name, downloads, modified or released, and not by %q.", clip(sort)).On("sort")
 }
 
 // page reads one page of an ordered list of packages. With After it numbers the
 // rows and begins behind the named one.
-func (r *Registry) page(ctx context.Context, actor access.Actor, c *condition, order, after string, limit int) ([]Package, string, error) {
-	own := &condition{args: slices.Clone(c.args)}
-	columns := packageColumns + ", " + access.PartlyClosed(actor, own.arg, r.db, "p")
-	args := own.args
-	query := columns + packageFrom + c.text() + " ORDER BY " + order
+func (r *Registry) page(ctx context.Context, c *condition, order, after string, limit int) ([]Package, string, error) {
+	args := slices.Clone(c.args)
+	query := packageColumns + c.from() + c.text() + " ORDER BY " + order
 	if after != "" {
 		args = append(args, after)
-		ranked := "SELECT p.id, row_number() OVER (ORDER BY " + order + ") AS place" + packageFrom + c.text()
-		query = "WITH ranked AS (" + ranked + ") " + columns + packageFrom + ` JOIN ranked ON ranked.id = p.id
+		ranked := "SELECT p.id, row_number() OVER (ORDER BY " + order + ") AS place" + c.from() + c.text()
+		query = "WITH ranked AS (" + ranked + ") " + packageColumns + packageFrom + ` JOIN ranked ON ranked.id = p.id
 			WHERE ranked.place > (SELECT here.place FROM ranked AS here WHERE here.id = $` + strconv.Itoa(len(args)) + `) ORDER BY ranked.place`
 	}
 	args = append(args, limit+1)
@@ -144,14 +144,14 @@ func (r *Registry) page(ctx context.Context, actor access.Actor, c *condition, o
 		list = list[:limit]
 		next = list[limit-1].ID
 	}
-	if err := limitToOpen(ctx, r.db, actor, list); err != nil {
-		return nil, "", err
+	for i := range list {
+		list[i].as(c.seen[list[i].ID])
 	}
 	return append([]Package{}, list...), next, nil
 }
 
 func (r *Registry) count(ctx context.Context, c *condition) (n int, err error) {
-	if err = r.db.Row(ctx, "SELECT count(*)"+packageFrom+c.text(), c.args...).Scan(&n); err != nil {
+	if err = r.db.Row(ctx, "SELECT count(*)"+c.from()+c.text(), c.args...).Scan(&n); err != nil {
 		return 0, fmt.Errorf("count packages: %w", err)
 	}
 	return n, nil
@@ -166,6 +166,9 @@ func (r *Registry) Packages(ctx context.Context, actor access.Actor, f PackageFi
 		}
 	}
 	c := r.readable(actor)
+	if err := c.see(ctx, r.db, actor, f.Owner); err != nil {
+		return PackageList{}, err
+	}
 	if err := c.filter(r.db, f.Owner, f.Type, f.Platform, ""); err != nil {
 		return PackageList{}, err
 	}
@@ -178,17 +181,21 @@ func (r *Registry) Packages(ctx context.Context, actor access.Actor, f PackageFi
 	default:
 		return PackageList{}, errs.New(errs.Invalid, "The access of packages is public or private, and not %q.", clip(f.Access)).On("access")
 	}
-	order, err := orders(f.Sort)
+	order, err := c.orders(f.Sort)
 	if err != nil {
 		return PackageList{}, err
 	}
 	var l PackageList
-	if !f.RowsOnly {
-		if l.Total, err = r.count(ctx, c); err != nil {
-			return PackageList{}, err
-		}
+	if l.Packages, l.Next, err = r.page(ctx, c, order, f.After, bounded(f.Limit, 100)); err != nil {
+		return PackageList{}, err
 	}
-	l.Packages, l.Next, err = r.page(ctx, actor, c, order, f.After, bounded(f.Limit, 100))
+	switch {
+	case f.RowsOnly:
+	case f.After == "" && l.Next == "":
+		l.Total = len(l.Packages)
+	default:
+		l.Total, err = r.count(ctx, c)
+	}
 	return l, err
 }
 
@@ -209,6 +216,9 @@ func (r *Registry) Search(ctx context.Context, actor access.Actor, q Query) (Sea
 		return SearchResult{}, errs.New(errs.Invalid, "The text to search for has %d bytes; the limit is 256.", len(text)).On("q")
 	}
 	c := r.readable(actor)
+	if err := c.see(ctx, r.db, actor, q.Owner); err != nil {
+		return SearchResult{}, err
+	}
 	for word := range strings.FieldsSeq(text) {
 		c.add(`p.search_text LIKE %s ESCAPE '\'`, "%"+likeEscape(word)+"%")
 	}
@@ -221,14 +231,16 @@ func (r *Registry) Search(ctx context.Context, actor access.Actor, q Query) (Sea
 		if result.Total, err = r.count(ctx, c); err != nil {
 			return SearchResult{}, err
 		}
-		if result.Facets, err = r.facets(ctx, c); err != nil {
-			return SearchResult{}, err
+		if result.Total > 0 {
+			if result.Facets, err = r.facets(ctx, c); err != nil {
+				return SearchResult{}, err
+			}
 		}
 	}
-	order := "p.downloads DESC, p.name, p.id"
+	order := c.column("downloads") + " DESC, p.name, p.id"
 	switch {
 	case q.Sort != "":
-		if order, err = orders(q.Sort); err != nil {
+		if order, err = c.orders(q.Sort); err != nil {
 			return SearchResult{}, err
 		}
 	case text != "":
@@ -236,7 +248,7 @@ func (r *Registry) Search(ctx context.Context, actor access.Actor, q Query) (Sea
 		order = fmt.Sprintf(`CASE WHEN p.name = %s THEN 0 WHEN p.name LIKE %s ESCAPE '\' THEN 1 WHEN p.name LIKE %s ESCAPE '\' THEN 2 ELSE 3 END, %s`,
 			name, c.arg(likeEscape(text)+"%"), c.arg("%"+likeEscape(text)+"%"), order)
 	}
-	result.Hits, result.Next, err = r.page(ctx, actor, c, order, q.After, bounded(q.Limit, 50))
+	result.Hits, result.Next, err = r.page(ctx, c, order, q.After, bounded(q.Limit, 50))
 	return result, err
 }
 
@@ -249,13 +261,13 @@ func (r *Registry) facets(ctx context.Context, c *condition) (f Facets, err erro
 		value string
 		from  string
 	}{
-		{&f.Types, "v.value", " CROSS JOIN " + r.db.EachText("p.types") + " AS v"},
-		{&f.Platforms, "v.value", " CROSS JOIN " + r.db.EachText("p.platforms") + " AS v"},
+		{&f.Types, "v.value", " CROSS JOIN " + r.db.EachText(c.column("types")) + " AS v"},
+		{&f.Platforms, "v.value", " CROSS JOIN " + r.db.EachText(c.column("platforms")) + " AS v"},
 		{&f.Owners, "o.name", ""},
-		{&f.Licenses, "p.license", ""},
+		{&f.Licenses, c.column("license"), ""},
 	} {
 		*one.to, err = sqldb.All(ctx, r.db, func(rows *sqldb.Rows, f *Facet) error { return rows.Scan(&f.Value, &f.Count) },
-			"SELECT "+one.value+", count(*) AS n"+packageFrom+one.from+c.text()+" GROUP BY "+one.value+" ORDER BY n DESC, "+one.value+" LIMIT "+strconv.Itoa(maxFacet), c.args...)
+			"SELECT "+one.value+", count(*) AS n"+c.from()+one.from+c.text()+" GROUP BY "+one.value+" ORDER BY n DESC, "+one.value+" LIMIT "+strconv.Itoa(maxFacet), c.args...)
 		if err != nil {
 			return Facets{}, fmt.Errorf("count what was found: %w", err)
 		}

@@ -26,7 +26,7 @@ func (r *Registry) DeleteFile(ctx context.Context, actor access.Actor, owner, pk
 		if err := c.trash(ctx, []File{f}, "file.delete"); err != nil {
 			return err
 		}
-		return c.refreshPackage(ctx, f.PackageID)
+		return c.tell(ctx, f.PackageID, true)
 	})
 	if err != nil {
 		return File{}, err
@@ -190,7 +190,7 @@ func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID s
 			f.Labels = append(f.Labels, ch.Name)
 		}
 		slices.Sort(f.Labels)
-		if err := c.refreshPackage(ctx, f.PackageID); err != nil {
+		if err := c.tell(ctx, f.PackageID, true); err != nil {
 			return err
 		}
 		return c.audit(ctx, audit.Entry{Action: "file.restore", OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(), After: fileFacts(f)})

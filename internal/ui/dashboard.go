@@ -44,7 +44,7 @@ func (f *Face) dashboard(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	rows, err := f.rows(r.Context(), append(list.Packages, others...))
+	rows, err := f.rows(r.Context(), v.actor, append(list.Packages, others...))
 	if err != nil {
 		return err
 	}

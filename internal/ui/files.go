@@ -40,7 +40,7 @@ func (f *Face) filesPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	series, err := f.trend(r.Context(), s.Package, trendDays)
+	series, err := f.trend(r.Context(), v.actor, s.Package, trendDays)
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (f *Face) homeList(r *http.Request, sort string) home.List {
 	list, err := f.registry.Packages(r.Context(), access.Anonymous(""), registry.PackageFilter{Sort: sort, Limit: 4 * homeRows, RowsOnly: true})
 	if err == nil {
 		var rows []shared.PackageRow
-		if rows, err = f.rows(r.Context(), list.Packages); err == nil {
+		if rows, err = f.rows(r.Context(), access.Anonymous(""), list.Packages); err == nil {
 			return home.List{Rows: rows}
 		}
 	}

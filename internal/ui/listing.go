@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"terrarium/internal/access"
 	"terrarium/internal/registry"
 	"terrarium/internal/ui/shared"
 )
@@ -90,8 +91,8 @@ func sortURL(r *http.Request) string {
 }
 
 // rows makes the rows of a list of packages, with their downloads of 30 days.
-func (f *Face) rows(ctx context.Context, packages []registry.Package) ([]shared.PackageRow, error) {
-	trends, err := f.registry.Trends(ctx, packages, trendDays)
+func (f *Face) rows(ctx context.Context, actor access.Actor, packages []registry.Package) ([]shared.PackageRow, error) {
+	trends, err := f.registry.Trends(ctx, actor, packages, trendDays)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (f *Face) overview(w http.ResponseWriter, r *http.Request, version string) 
 	if to := s.canonical(r); to != "" {
 		return moved(w, r, to)
 	}
-	series, err := f.trend(r.Context(), s.Package, chartDays)
+	series, err := f.trend(r.Context(), v.actor, s.Package, chartDays)
 	if err != nil {
 		return err
 	}

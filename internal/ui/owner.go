@@ -62,7 +62,7 @@ func (f *Face) ownerPackages(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rows, err := f.rows(r.Context(), list.Packages)
+	rows, err := f.rows(r.Context(), v.actor, list.Packages)
 	if err != nil {
 		return err
 	}

@@ -128,8 +128,8 @@ func (s subject) files() (n int) {
 }
 
 // trend gives the downloads of a package over the last days.
-func (f *Face) trend(ctx context.Context, p registry.Package, days int) ([]int64, error) {
-	series, err := f.registry.Trends(ctx, []registry.Package{p}, days)
+func (f *Face) trend(ctx context.Context, actor access.Actor, p registry.Package, days int) ([]int64, error) {
+	series, err := f.registry.Trends(ctx, actor, []registry.Package{p}, days)
 	return series[p.ID], err
 }
 
@@ -183,7 +183,7 @@ func (f *Face) releasesPage(w http.ResponseWriter, r *http.Request) error {
 	if to := s.canonical(r); to != "" {
 		return moved(w, r, to)
 	}
-	series, err := f.trend(r.Context(), s.Package, trendDays)
+	series, err := f.trend(r.Context(), v.actor, s.Package, trendDays)
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (f *Face) search(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	trends, err := f.registry.Trends(r.Context(), found.Hits, trendDays)
+	trends, err := f.registry.Trends(r.Context(), v.actor, found.Hits, trendDays)
 	if err != nil {
 		return err
 	}
