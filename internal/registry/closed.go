@@ -36,14 +36,14 @@ func releasesOf(actor access.Actor, p Package, db *sqldb.DB) *condition {
 
 // releaseOpen refuses, as errs.NotFound, a version all of whose files are in
 // channels closed to the actor.
-func (r *Registry) releaseOpen(ctx context.Context, actor access.Actor, p Package, version string) error {
+func releaseOpen(ctx context.Context, db *sqldb.DB, actor access.Actor, p Package, version string) error {
 	if !p.partly {
 		return nil
 	}
-	c := releasesOf(actor, p, r.db)
+	c := releasesOf(actor, p, db)
 	c.add("r.version = %s", version)
 	var n int
-	if err := r.db.Row(ctx, "SELECT count(*) FROM releases r"+c.text(), c.args...).Scan(&n); err != nil {
+	if err := db.Row(ctx, "SELECT count(*) FROM releases r"+c.text(), c.args...).Scan(&n); err != nil {
 		return fmt.Errorf("look for release %s of %s: %w", version, p.FullName(), err)
 	}
 	if n == 0 {

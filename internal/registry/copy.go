@@ -153,6 +153,9 @@ func (c *change) copyFiles(ctx context.Context, to owner, files []File, q CopyRe
 			if err := may(c.actor, access.Write, old.object()); err != nil {
 				return nil, err
 			}
+			if err := c.seesFile(ctx, old, existing(old, accepted{Type: f.Type, Subdir: f.Subdir, FileName: f.Name})); err != nil {
+				return nil, err
+			}
 			replaced = append(replaced, old)
 		}
 		wanted = append(wanted, f)

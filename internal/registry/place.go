@@ -68,6 +68,12 @@ func (c *change) place(ctx context.Context, a accepted, p placing) (placed, erro
 	}
 	old, err := c.sameName(ctx, o, pkg, a)
 	taken := err == nil
+	if taken {
+		// What is closed to the uploader is neither replaced nor labelled.
+		if err := c.seesFile(ctx, old, existing(old, a)); err != nil {
+			return placed{}, err
+		}
+	}
 	switch {
 	case !taken && !errs.Is(err, errs.NotFound):
 		return placed{}, err
@@ -171,8 +177,18 @@ func (c *change) placeAgain(ctx context.Context, f File, channels []Channel) (pl
 			Action: "file.label", OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(),
 			Before: map[string]any{"labels": labels}, After: map[string]any{"labels": f.Labels},
 		})
+		if err != nil {
+			return placed{}, err
+		}
 	}
-	return placed{file: f}, err
+	shown, err := c.r.labelled(ctx, c.tx, whole(c.actor), []File{f})
+	if err != nil {
+		return placed{}, err
+	}
+	for _, s := range shown {
+		f.Labels = s.Labels // the others are not the uploader's to know
+	}
+	return placed{file: f}, nil
 }
 
 // fileFacts are what the audit log says about a file.

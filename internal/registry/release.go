@@ -47,7 +47,7 @@ func (r *Registry) Release(ctx context.Context, actor access.Actor, owner, pkg, 
 	if err != nil {
 		return Release{}, err
 	}
-	if err := r.releaseOpen(ctx, actor, p, version); err != nil {
+	if err := releaseOpen(ctx, r.db, actor, p, version); err != nil {
 		return Release{}, err
 	}
 	return findRelease(ctx, r.db, p, version)
@@ -152,6 +152,9 @@ func (r *Registry) UpdateRelease(ctx context.Context, actor access.Actor, owner,
 		if err != nil {
 			return err
 		}
+		if err := releaseOpen(ctx, c.tx, whole(actor), p, version); err != nil {
+			return err
+		}
 		if rel, err = findRelease(ctx, c.tx, p, version); err != nil {
 			return err
 		}
@@ -182,6 +185,9 @@ func (r *Registry) DeleteRelease(ctx context.Context, actor access.Actor, owner,
 	return r.change(ctx, actor, "delete", func(ctx context.Context, c *change) error {
 		p, err := c.loadPackage(ctx, access.Write, owner, pkg)
 		if err != nil {
+			return err
+		}
+		if err := releaseOpen(ctx, c.tx, whole(actor), p, version); err != nil {
 			return err
 		}
 		rel, err := findRelease(ctx, c.tx, p, version)

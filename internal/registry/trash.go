@@ -40,8 +40,23 @@ func (c *change) loadFile(ctx context.Context, verb access.Verb, owner, pkg, ver
 	if err != nil {
 		return File{}, err
 	}
-	return findFile(ctx, c.tx, noFile(p, version, basename),
+	absent := noFile(p, version, basename)
+	f, err := findFile(ctx, c.tx, absent,
 		" WHERE f.package_id = $1 AND f.version = $2 AND f.basename = $3 AND f.deleted_at IS NULL", p.ID, version, basename)
+	if err != nil {
+		return File{}, err
+	}
+	return f, c.seesFile(ctx, f, absent)
+}
+
+// seesFile gives the refusal for a file that is only in channels closed to the
+// actor: who may write a package does not reach what they may not know of.
+func (c *change) seesFile(ctx context.Context, f File, absent error) error {
+	seen, err := c.r.labelled(ctx, c.tx, whole(c.actor), []File{f})
+	if err == nil && len(seen) == 0 {
+		return absent
+	}
+	return err
 }
 
 // trash takes live files out of every channel and index and remembers their

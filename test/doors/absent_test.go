@@ -2,11 +2,13 @@ package doors_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"terrarium/internal/access"
 	"terrarium/internal/account"
 	"terrarium/internal/apptest"
 	"terrarium/internal/condatest"
@@ -153,4 +155,44 @@ func (d door) askAs(w *world, t testing.TB, c caller, x thing, m manner) *apptes
 		r.Token, r.Via = c.person.Cookie, apptest.Cookie
 	}
 	return w.Do(t, m.method, fill.Replace(d.path), r)
+}
+
+// TestWriterOfAPackage has somebody who may write one package try what a channel
+// holds of it that is closed to them: it is like what never was, and stays.
+func TestWriterOfAPackage(t *testing.T) {
+	w := newWorld(t)
+	hidden := condatest.Spec{Name: "open", Version: "9.0"}
+	w.olga.Upload(t, "acme/cellar", hidden, "")
+	open := w.acme.Object()
+	pkg, err := w.Registry.Package(t.Context(), w.olga.Actor(t), "acme", "open")
+	w.must(err)
+	open.PackageID, open.PackageName = pkg.ID, pkg.Name
+	w.must(w.Accounts.Grant(t.Context(), w.olga.Actor(t), account.Subject{Kind: "user", Name: "mike"}, open, access.Write))
+	mike := caller{name: "a writer", person: w.mike, token: w.mike.Token}
+	for _, d := range slices.Concat(versionDoors(), []door{
+		{method: "PATCH", path: v1 + "/files/acme/main/noarch/open-PKG-0.conda", body: `{"withdrawn":true}`},
+		{method: "DELETE", path: v1 + "/files/acme/main/noarch/open-PKG-0.conda"},
+		{method: "POST", path: "/acme/open/files/noarch/open-PKG-0.conda/delete", form: true},
+		{method: "POST", path: "/acme/open/files/noarch/open-PKG-0.conda/yank", form: true},
+		{method: "POST", path: "/acme/open/releases/PKG/delete", form: true, body: "typed=open"},
+	}) {
+		there, never := d.ask(w, t, mike, thing{pkg: "9.0"}), d.ask(w, t, mike, thing{pkg: "6.0"})
+		if there.Status == http.StatusForbidden && strings.HasPrefix(d.path, "/conda") {
+			continue
+		}
+		if diff := cmp.Diff(shown(never, "6.0"), shown(there, "9.0")); diff != "" {
+			t.Errorf("%s %s: absent (-), closed (+):\n%s", there.Method, there.Path, diff)
+		}
+	}
+	upload := apptest.Request{Token: w.mike.Token, Body: condatest.Make(t, hidden), Header: map[string]string{"X-File-Name": hidden.FileName()}}
+	w.Want(t, http.StatusConflict, "POST", v1+"/upload/acme", upload)
+	w.Want(t, http.StatusConflict, "POST", v1+"/upload/acme?force=true", upload)
+	w.Want(t, http.StatusOK, "GET", "/conda/acme/cellar/noarch/open-9.0-0.conda", apptest.Request{Token: w.olga.Token})
+	w.Want(t, http.StatusNotFound, "GET", "/conda/acme/noarch/open-9.0-0.conda", apptest.Request{Token: w.olga.Token})
+
+	// Of a file that is in an open channel too, the closed one is not named.
+	w.Want(t, http.StatusCreated, "POST", "/api/channels/acme/main", apptest.Request{Token: w.olga.Token, Body: []byte(`{"package":"open","version":"9.0"}`)})
+	if a := w.Want(t, http.StatusOK, "POST", v1+"/upload/acme", upload); strings.Contains(string(a.Body), "cellar") {
+		t.Errorf("a writer learns of the channel: %s", a)
+	}
 }
