@@ -90,14 +90,14 @@ func SeenOtherwise(a Actor, arg func(any) string, db *sqldb.DB, alias string) st
 	}
 	open, public := openChannels(a, arg, db), openChannels(Anonymous(""), arg, db)
 	owners := func(condition string) string {
-		return alias + ".owner_id IN (SELECT some.owner_id FROM channels AS some WHERE " + condition + ")"
+		return alias + ".owner_id IN (SELECT other.owner_id FROM channels AS other WHERE " + condition + ")"
 	}
 	files := "SELECT 1 FROM files AS shown WHERE shown.package_id = " + alias + ".id AND "
 	live := files + "shown.deleted_at IS NULL AND "
 	shut := closedFiles(public, "shown")
-	more := fmt.Sprintf("%s AND EXISTS (%sNOT %s) AND EXISTS (%s%s AND NOT %s)", owners(public("some")), live, shut, live, shut, closedFiles(open, "shown"))
+	more := fmt.Sprintf("%s AND EXISTS (%sNOT %s) AND EXISTS (%s%s AND NOT %s)", owners(public("other")), live, shut, live, shut, closedFiles(open, "shown"))
 	less := fmt.Sprintf("%s AND NOT EXISTS (%sNOT %s) AND EXISTS (%s%s)", hides(alias, open), live, shut, files, ClosedOnce(a, arg, db, "shown"))
-	return fmt.Sprintf("(%s AND (%s OR %s))", owners("NOT "+public("some")+" AND "+open("some")), more, less)
+	return fmt.Sprintf("(%s AND (%s OR %s))", owners("NOT "+public("other")+" AND "+open("other")), more, less)
 }
 
 // hides holds for packages, or files, whose owner has a channel that is not open. Most have
@@ -114,7 +114,8 @@ func ClosedFiles(a Actor, arg func(any) string, db *sqldb.DB, alias string) stri
 	if a.Kind == KindSystem {
 		return "FALSE"
 	}
-	return closedFiles(openChannels(a, arg, db), alias)
+	open := openChannels(a, arg, db)
+	return "(" + hides(alias, open) + " AND " + closedFiles(open, alias) + ")"
 }
 
 func closedFiles(open func(string) string, alias string) string {

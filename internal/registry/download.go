@@ -173,7 +173,7 @@ func (r *Registry) Stats(ctx context.Context, actor access.Actor) (Stats, error)
 	if err != nil {
 		return Stats{}, fmt.Errorf("count packages: %w", err)
 	}
-	c.where = append(c.where, "f.deleted_at IS NULL", "NOT "+access.ClosedOnce(actor, c.arg, r.db, "f"))
+	c.where = append(c.where, "f.deleted_at IS NULL", "NOT "+access.ClosedFiles(actor, c.arg, r.db, "f"))
 	err = r.db.Row(ctx, "SELECT count(*)"+c.from()+" JOIN files f ON f.package_id = p.id"+c.text(), c.args...).Scan(&s.Files)
 	if err != nil {
 		return Stats{}, fmt.Errorf("count files: %w", err)

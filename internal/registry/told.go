@@ -185,7 +185,7 @@ func (c *change) recount(ctx context.Context, packageID, counted string) error {
 // the package has public files, and these are not.
 func unseen(ctx context.Context, db *sqldb.DB, fileIDs []string) (map[string]bool, error) {
 	nobody := access.Anonymous("")
-	list, err := sqldb.All(ctx, db, sqldb.Scalar[string], "SELECT f.id FROM files f JOIN packages p ON p.id = f.package_id WHERE f.id IN (SELECT value FROM "+db.EachText("$1")+" AS some) AND "+
+	list, err := sqldb.All(ctx, db, sqldb.Scalar[string], "SELECT f.id FROM files f JOIN packages p ON p.id = f.package_id WHERE f.id IN (SELECT value FROM "+db.EachText("$1")+" AS counted) AND "+
 		access.ClosedOnce(nobody, nil, db, "f")+" AND NOT "+access.ClosedPackages(nobody, nil, db, "p"), fileIDs)
 	if err != nil {
 		return nil, fmt.Errorf("look which files are public: %w", err)
