@@ -20,12 +20,29 @@ import (
 // countedDoors show counts, totals, facets and orders.
 func countedDoors() []door {
 	return append(listDoors(), []door{
-		{path: "/api/search?name=open"}, {path: "/api/search?name=open&platform=osx-64"}, {path: "/api/packages/acme?sort=modified"},
-		{path: "/api/package_listing?modified_after=2020-01-01T00:00:00Z"}, {path: "/api/release/acme/open/1.0"}, {path: "/api/package/acme/open/files"},
-		{path: v1 + "/packages?sort=downloads"}, {path: v1 + "/packages/acme/open"}, {path: v1 + "/packages/acme/open/files"}, {path: v1 + "/packages?sort=modified"},
-		{path: "/search?q=open"}, {path: "/search?q=open+platform:osx-64"}, {path: "/search?q=licence:GPL"}, {path: "/search?q=so&sort=downloads"}, {path: "/search?q=openn"},
-		{path: "/acme?sort=downloads"}, {path: "/acme?sort=modified"}, {path: "/acme/open/releases"}, {path: "/?home"},
-		{path: "/acme/open/badges/downloads.svg"}, {path: "/acme/open/badges/platforms.svg"}, {path: "/acme/open/badges/license.svg"}, {path: "/acme/open/badges/version.svg"},
+		{path: "/api/search?name=open"},
+		{path: "/api/search?name=open&platform=osx-64"},
+		{path: "/api/packages/acme?sort=modified"},
+		{path: "/api/package_listing?modified_after=2020-01-01T00:00:00Z"},
+		{path: "/api/release/acme/open/1.0"},
+		{path: "/api/package/acme/open/files"},
+		{path: v1 + "/packages?sort=downloads"},
+		{path: v1 + "/packages/acme/open"},
+		{path: v1 + "/packages/acme/open/files"},
+		{path: v1 + "/packages?sort=modified"},
+		{path: "/search?q=open"},
+		{path: "/search?q=open+platform:osx-64"},
+		{path: "/search?q=licence:GPL"},
+		{path: "/search?q=so&sort=downloads"},
+		{path: "/search?q=openn"},
+		{path: "/acme?sort=downloads"},
+		{path: "/acme?sort=modified"},
+		{path: "/acme/open/releases"},
+		{path: "/?home"},
+		{path: "/acme/open/badges/downloads.svg"},
+		{path: "/acme/open/badges/platforms.svg"},
+		{path: "/acme/open/badges/license.svg"},
+		{path: "/acme/open/badges/version.svg"},
 		{path: "/acme/open/files?subdir=osx-64"},
 	}...)
 }
@@ -74,7 +91,8 @@ func TestClosedFilesDoNotCount(t *testing.T) {
 		Subdirs   []string  `json:"subdirs"`
 		Downloads int64     `json:"downloads"`
 		Modified  time.Time `json:"modified_at"`
-	}) {
+	},
+	) {
 		w.Want(t, http.StatusOK, "GET", v1+"/packages/acme/open", apptest.Request{Token: token}).JSON(t, &p)
 		return p
 	}
