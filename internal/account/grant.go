@@ -204,3 +204,27 @@ func (a *Accounts) AccessTo(ctx context.Context, actor access.Actor, o access.Ob
 	}
 	return list, nil
 }
+
+// CountReaders counts the people who may read an object that is closed to
+// everybody else: its owner, or the owners and administrators of the
+// organisation, and whoever a grant lets in. The actor must be one of them.
+func (a *Accounts) CountReaders(ctx context.Context, actor access.Actor, o access.Object) (n int, err error) {
+	if err := access.Can(actor, access.Read, o).Err(o); err != nil {
+		return 0, err
+	}
+	kind, id := target(o)
+	const here = "(g.object_kind = $2 AND g.object_id = $3 OR g.object_kind = 'owner' AND g.object_id = $1)"
+	err = a.db.Row(ctx, `
+		SELECT COUNT(*) FROM users AS u JOIN owners AS w ON w.id = u.owner_id
+		WHERE w.deleted_at IS NULL AND u.disabled_at IS NULL AND u.owner_id IN (
+			SELECT CAST($1 AS TEXT)
+			UNION SELECT m.user_id FROM memberships AS m WHERE m.organization_id = $1 AND m.role IN ('owner', 'administrator')
+			UNION SELECT g.subject_id FROM grants AS g WHERE g.subject_kind = 'user' AND `+here+`
+			UNION SELECT m.user_id FROM grants AS g JOIN group_members AS m ON m.group_id = g.subject_id WHERE g.subject_kind = 'group' AND `+here+`
+			UNION SELECT m.user_id FROM groups AS s JOIN group_members AS m ON m.group_id = s.id WHERE s.organization_id = $1 AND s.all_packages)`,
+		o.OwnerID, kind, id).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count who may read %s: %w", objectName(o), err)
+	}
+	return n, nil
+}

@@ -181,14 +181,14 @@ func licenseOf(attrs jsontext.Value) string {
 	return attrText(members.License, "name")
 }
 
-// maxSummary bounds the summary that lists show, in runes; the attributes keep
+// MaxSummary bounds the summary that lists show, in runes; the attributes keep
 // what was sent.
-const maxSummary = 500
+const MaxSummary = 500
 
 func summaryOf(attrs jsontext.Value) string {
 	s := attrText(attrs, "summary")
-	if r := []rune(s); len(r) > maxSummary {
-		return string(r[:maxSummary-1]) + "…"
+	if r := []rune(s); len(r) > MaxSummary {
+		return string(r[:MaxSummary-1]) + "…"
 	}
 	return s
 }
@@ -212,26 +212,8 @@ func (r *Registry) UpdatePackage(ctx context.Context, actor access.Actor, owner,
 		if p, err = c.loadPackage(ctx, access.Write, owner, name); err != nil {
 			return err
 		}
-		before := p
-		if p.Attrs, err = overlay(p.Attrs, attrs); err != nil {
-			return err
-		}
-		if len(p.Attrs) > maxAttrs {
-			return errs.New(errs.TooLarge, "The attributes of %s would have %d bytes; at most %d are kept.", p.FullName(), len(p.Attrs), maxAttrs)
-		}
-		p.Summary, p.ModifiedAt = summaryOf(p.Attrs), c.now
-		_, err = c.exec(ctx, "UPDATE packages SET attrs = $2, summary = $3, search_text = $4, modified_at = $5 WHERE id = $1",
-			p.ID, p.Attrs, p.Summary, searchText(p), p.ModifiedAt)
-		if err != nil {
-			return fmt.Errorf("change package %s: %w", p.FullName(), err)
-		}
-		if err := c.refreshPackage(ctx, p.ID); err != nil {
-			return err
-		}
-		return c.audit(ctx, audit.Entry{
-			Action: "package.update", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
-			Before: map[string]any{"summary": before.Summary}, After: map[string]any{"summary": p.Summary},
-		})
+		p, err = c.describe(ctx, p, attrs)
+		return err
 	})
 	if err != nil {
 		return Package{}, err
@@ -251,16 +233,8 @@ func (r *Registry) SetPrivate(ctx context.Context, actor access.Actor, owner, na
 				return err
 			}
 		}
-		was := p.Private
-		p.Private, p.ModifiedAt = private, c.now
-		if _, err := c.exec(ctx, "UPDATE packages SET private = $2, modified_at = $3 WHERE id = $1", p.ID, p.Private, p.ModifiedAt); err != nil {
-			return fmt.Errorf("change package %s: %w", p.FullName(), err)
-		}
-		c.bumpAccess()
-		return c.audit(ctx, audit.Entry{
-			Action: "package.privacy", OwnerID: p.OwnerID, ObjectKind: "package", ObjectID: p.ID, ObjectName: p.FullName(),
-			Before: map[string]any{"private": was}, After: map[string]any{"private": private},
-		})
+		p, err = c.setPrivate(ctx, p, private)
+		return err
 	})
 	return p, err
 }

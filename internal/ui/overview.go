@@ -58,6 +58,13 @@ func (f *Face) overview(w http.ResponseWriter, r *http.Request, version string) 
 		Page: v.frame, Head: s.head("Overview", lastDays(series, trendDays)), Downloads: dayCounts(v.frame.Now, series),
 		ReleaseCount: len(s.releases),
 	}
+	if s.Private {
+		readers, err := f.accounts.CountReaders(r.Context(), v.actor, packageObject(s.Package))
+		if err != nil {
+			return err
+		}
+		p.Head.Readers = shared.Of(readers, "person", "people") + " can read this"
+	}
 	var files []registry.File
 	if s.chosen.Version != "" {
 		if files, err = f.registry.FilesOf(r.Context(), v.actor, s.Package, s.chosen.Version); err != nil {
@@ -75,7 +82,7 @@ func (f *Face) overview(w http.ResponseWriter, r *http.Request, version string) 
 	p.Files = matrixOf(s, files)
 	p.README = f.readme(r, s, info)
 	about := aboutOf(info)
-	p.Home, p.Source = about.Home, about.Dev
+	p.Home, p.Source = cmp.Or(s.Settings().Home, about.Home), about.Dev
 	p.Install = f.installCard(r, s)
 	if p.Head.Licence != "" {
 		p.Licence = shared.Link{Text: p.Head.Licence, Href: shared.SearchURL("licence:" + p.Head.Licence)}

@@ -24,6 +24,7 @@ type subject struct {
 	releases []registry.ReleaseInfo // newest first
 	chosen   registry.ReleaseInfo   // the release shown; Version "" where there is none
 	writes   bool                   // the visitor may upload and delete
+	admins   bool                   // the visitor may change its settings
 }
 
 // subjectOf reads the package of the address and chooses the release to show: the
@@ -33,7 +34,9 @@ func (f *Face) subjectOf(r *http.Request, v *visit, version string) (subject, er
 	if err != nil {
 		return subject{}, err
 	}
-	s := subject{Package: p, writes: access.Can(v.actor, access.Write, packageObject(p)).Allowed}
+	object := packageObject(p)
+	s := subject{Package: p, writes: access.Can(v.actor, access.Write, object).Allowed}
+	s.admins = v.actor.Kind == access.KindPerson && access.Can(v.actor, access.Admin, object).Allowed
 	if s.releases, err = f.registry.ReleasesOf(r.Context(), v.actor, p); err != nil {
 		return subject{}, err
 	}
@@ -94,6 +97,9 @@ func (s subject) head(tab string, downloads int64) shared.PackageHead {
 	}
 	if slices.Contains(s.Types, "conda") {
 		h.Tabs = append(h.Tabs, shared.Tab{Label: "Dependencies", Href: base + "/dependencies"})
+	}
+	if s.admins {
+		h.Tabs = append(h.Tabs, shared.Tab{Label: "Settings", Href: base + "/settings/general"})
 	}
 	for i := range h.Tabs {
 		h.Tabs[i].Current = h.Tabs[i].Label == tab

@@ -93,6 +93,11 @@ func (f *Face) Routes() []web.Route {
 		{Method: post, Pattern: "/{owner}/{package}/files/{subdir}/{file}/delete", Who: web.Writer, Mutates: true, Handle: f.deleteFile},
 		{Method: post, Pattern: "/{owner}/{package}/files/{subdir}/{file}/yank", Who: web.Writer, Mutates: true, Handle: f.yank},
 		{Method: get, Pattern: "/{owner}/{package}/dependencies", Who: web.Reader, Door: true, Handle: f.dependenciesPage},
+		{Method: get, Pattern: "/{owner}/{package}/settings/general", Who: web.Admin, Door: true, Handle: f.generalPage},
+		{Method: post, Pattern: "/{owner}/{package}/settings/general", Who: web.Admin, Mutates: true, Handle: f.saveGeneral},
+		{Method: get, Pattern: "/{owner}/{package}/settings/admin", Who: web.Admin, Door: true, Handle: f.adminPage},
+		{Method: get, Pattern: "/{owner}/{package}/settings/admin/delete", Who: web.Admin, Door: true, Handle: f.deletePackagePage},
+		{Method: post, Pattern: "/{owner}/{package}/settings/admin/delete", Who: web.Admin, Mutates: true, Handle: f.deletePackage},
 		{Method: get, Pattern: "/{owner}/{package}/badges/{badge}", Who: web.Anybody, Door: true, Handle: f.badge},
 	}
 }

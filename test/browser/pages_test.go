@@ -115,6 +115,11 @@ func looks(t *testing.T, w *world) []look {
 		{"/{owner}/{package}/files/{subdir}/{file}", linux, "ana", 0},
 		{"/{owner}/{package}/files/{subdir}/{file}/delete", linux + "/delete", "ana", 0},
 		{"/{owner}/{package}/files/{subdir}/{file}/delete", linux + "/delete", "nia", http.StatusForbidden},
+		{"/{owner}/{package}/settings/general", "/acme/rasterio/settings/general", "ana", 0},
+		{"/{owner}/{package}/settings/general", soil + "/settings/general", "ana", 0},
+		{"/{owner}/{package}/settings/general", "/acme/rasterio/settings/general", "nia", http.StatusForbidden},
+		{"/{owner}/{package}/settings/admin", "/acme/rasterio/settings/admin", "ana", 0},
+		{"/{owner}/{package}/settings/admin/delete", "/acme/rasterio/settings/admin/delete", "ana", 0},
 		{"/{owner}/{package}/dependencies", "/acme/rasterio/dependencies", "", 0},
 		{"/{owner}/{package}/dependencies", "/conda-forge/numpy/dependencies", "", 0},
 	}

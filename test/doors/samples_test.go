@@ -480,6 +480,16 @@ var samples = map[string]maker{
 	"GET /{owner}/{package}/files/{subdir}/{file}/delete":   at("/acme/open/files/noarch/" + openFile + "/delete"),
 	"GET /{owner}/{package}/dependencies":                   at("/acme/shut/dependencies"),
 	"GET /{owner}/{package}/badges/{badge}":                 at("/acme/open/badges/version.svg"),
+	"GET /{owner}/{package}/settings/general":              at("/acme/open/settings/general"),
+	"GET /{owner}/{package}/settings/admin":                at("/acme/open/settings/admin"),
+	"GET /{owner}/{package}/settings/admin/delete":         at("/acme/open/settings/admin/delete"),
+	"POST /{owner}/{package}/settings/general": func(w *world, _ *apptest.Person) sample {
+		return posted("/acme/"+w.pkg()+"/settings/general", "summary", "What it is", "home", "https://acme.example/", "visibility", "private", "was_visibility", "public")
+	},
+	"POST /{owner}/{package}/settings/admin/delete": func(w *world, _ *apptest.Person) sample {
+		pkg := w.pkg()
+		return posted("/acme/"+pkg+"/settings/admin/delete", "typed", "acme/"+pkg)
+	},
 	"POST /{owner}/{package}/releases/{version}/delete": func(w *world, _ *apptest.Person) sample {
 		pkg := w.pkg()
 		return posted("/acme/"+pkg+"/releases/1.0/delete", "typed", pkg+" 1.0")

@@ -62,3 +62,9 @@ type Dependency struct {
 	Spec string // version and build, may be empty
 	Href string // empty where nothing here has that name
 }
+
+// PackageSettings is the frame of a settings page of a package.
+type PackageSettings struct {
+	Head  PackageHead
+	Links []SideLink
+}

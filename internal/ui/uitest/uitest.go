@@ -27,7 +27,7 @@ func Cases(asset func(string) string) []Case {
 		ChannelsURL: "/#channels", DocsURL: "/help", APIURL: "/api/v1/docs", SignUp: true, Asset: asset,
 	}}
 	var cases []Case
-	for _, group := range [][]Case{f.reading(), f.packages(), f.entering(), f.working(), f.settings(), f.telling()} {
+	for _, group := range [][]Case{f.reading(), f.packages(), f.entering(), f.working(), f.settings(), f.packageSettings(), f.telling()} {
 		cases = append(cases, group...)
 	}
 	return cases
