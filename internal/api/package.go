@@ -162,7 +162,7 @@ func (f *Face) packageListing(w http.ResponseWriter, r *http.Request, actor acce
 func (f *Face) search(w http.ResponseWriter, r *http.Request, actor access.Actor) error {
 	q := r.URL.Query()
 	found, err := f.registry.Search(r.Context(), actor, registry.Query{
-		Text: q.Get("name"), Type: q.Get("type"), Platform: q.Get("platform"), Limit: maxHits,
+		Text: q.Get("name"), Types: registry.One(q.Get("type")), Platforms: registry.One(q.Get("platform")), Limit: maxHits,
 	})
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func (v *v1) packages() {
 		) (*list[v1Package], error) {
 			if in.Text != "" {
 				found, err := reg.Search(ctx, actor, registry.Query{
-					Text: in.Text, Owner: in.Owner, Type: in.Type, Platform: in.Subdir, Sort: in.Sort, After: in.After, Limit: in.Limit,
+					Text: in.Text, Owners: registry.One(in.Owner), Types: registry.One(in.Type), Platforms: registry.One(in.Subdir), Sort: in.Sort, After: in.After, Limit: in.Limit,
 				})
 				if err != nil {
 					return nil, err

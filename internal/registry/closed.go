@@ -128,15 +128,30 @@ func (p *Package) as(s *sight) {
 	}
 }
 
+// ofOwner begins the condition of sights: the packages of one owner, or of all
+// where there are none or several.
+func ofOwner(owners []string) *condition {
+	where := &condition{where: []string{"p.deleted_at IS NULL"}}
+	if len(owners) == 1 {
+		where.add("o.name = %s", strings.ToLower(owners[0]))
+	}
+	return where
+}
+
 // see lets the condition of a list look at packages as the actor sees them. owner
 // is the name of the only one that matters, "" for all.
-func (c *condition) see(ctx context.Context, db *sqldb.DB, actor access.Actor, owner string) (err error) {
-	where := &condition{where: []string{"p.deleted_at IS NULL"}}
-	if owner != "" {
-		where.add("o.name = %s", strings.ToLower(owner))
-	}
-	if c.seen, err = sights(ctx, db, actor, where); err != nil || len(c.seen) == 0 {
+func (c *condition) see(ctx context.Context, db *sqldb.DB, actor access.Actor, owner string) error {
+	seen, err := sights(ctx, db, actor, ofOwner(One(owner)))
+	if err != nil {
 		return err
+	}
+	return c.show(db, seen)
+}
+
+// show is see for sights that are known already.
+func (c *condition) show(db *sqldb.DB, seen map[string]*sight) error {
+	if c.seen = seen; len(seen) == 0 {
+		return nil
 	}
 	type row struct {
 		ID        string `json:"id"`

@@ -109,10 +109,10 @@ func TestSearch(t *testing.T) {
 			{"nobody", w.nobody, registry.Query{Text: "maps gdal"}, []string{"gdal", "gdal-extra", "libgdal"}},
 			{"nobody", w.nobody, registry.Query{Text: "100%"}, []string{"libgdal"}},
 			{"nobody", w.nobody, registry.Query{Text: "_"}, []string{}},
-			{"nobody", w.nobody, registry.Query{Text: "gdal", Platform: "linux-64"}, []string{"gdal"}},
-			{"nobody", w.nobody, registry.Query{License: "mit"}, []string{"gdal"}},
-			{"nobody", w.nobody, registry.Query{Type: "pypi"}, []string{}},
-			{"nobody", w.nobody, registry.Query{Owner: "acme"}, []string{}},
+			{"nobody", w.nobody, registry.Query{Text: "gdal", Platforms: []string{"linux-64"}}, []string{"gdal"}},
+			{"nobody", w.nobody, registry.Query{Licenses: []string{"mit"}}, []string{"gdal"}},
+			{"nobody", w.nobody, registry.Query{Types: []string{"pypi"}}, []string{}},
+			{"nobody", w.nobody, registry.Query{Owners: []string{"acme"}}, []string{}},
 			{"nobody", w.nobody, registry.Query{Text: "gdal", Sort: "name"}, []string{"gdal", "gdal-extra", "libgdal", "proj", "pygdal"}},
 			{"nobody", w.nobody, registry.Query{Sort: "downloads", Limit: 1}, []string{"pygdal"}},
 		} {
@@ -139,6 +139,23 @@ func TestSearch(t *testing.T) {
 		if d := cmp.Diff(want, result.Facets); d != "" {
 			t.Errorf("facets (-want +got):\n%s", d)
 		}
+		// Values of one filter add up, those of another narrow; a filter counts what its further values would add.
+		result, err = w.Search(w.ctx, w.nobody, registry.Query{Text: "gdal", Platforms: []string{"linux-64", "noarch"}, Owners: []string{"ALICE", "nobody"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result.Total != 5 {
+			t.Errorf("two platforms leave %d packages, want 5", result.Total)
+		}
+		result, err = w.Search(w.ctx, w.nobody, registry.Query{Text: "gdal", Platforms: []string{"linux-64"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want.Platforms, result.Facets.Platforms); d != "" || result.Total != 1 || result.Facets.Owners[0].Count != 1 {
+			t.Errorf("with one platform chosen there are %d packages, %d of the first owner; platforms (-want +got):\n%s", result.Total, result.Facets.Owners[0].Count, d)
+		}
+		_, err = w.Search(w.ctx, w.nobody, registry.Query{Owners: make([]string, 21)})
+		wantKind(t, err, errs.Invalid)
 		_, err = w.Search(w.ctx, w.nobody, registry.Query{Sort: "luck"})
 		wantKind(t, err, errs.Invalid)
 	})

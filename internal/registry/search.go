@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -15,15 +16,23 @@ import (
 // Query is a search over packages. Text is matched against name, summary and
 // keywords, without regard to case; every word must occur.
 type Query struct {
-	Text     string
-	Owner    string
-	Type     string
-	Platform string
-	License  string
-	Sort     string // "" = best match, "downloads", "modified", "name"
-	After    string // Next of the page before
-	Limit    int    // 0 = 50, at most 1000
-	HitsOnly bool   // leave Total and Facets empty; they cost a walk over all hits
+	Text      string
+	Owners    []string // any of them; none: all
+	Types     []string
+	Platforms []string
+	Licenses  []string
+	Sort      string // "" = best match, "downloads", "modified", "name"
+	After     string // Next of the page before
+	Limit     int    // 0 = 50, at most 1000
+	HitsOnly  bool   // leave Total and Facets empty; they cost a walk over all hits
+}
+
+// One makes a choice of a Query from a value that may be empty.
+func One(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{value}
 }
 
 // SearchResult is one page of hits.
@@ -81,24 +90,52 @@ func (r *Registry) readable(actor access.Actor) *condition {
 }
 
 // filter adds what lists and searches filter by.
-func (c *condition) filter(db *sqldb.DB, owner, kind, platform, license string) error {
-	if owner != "" {
-		c.add("o.name = %s", strings.ToLower(owner))
-	}
-	if kind != "" {
+func (c *condition) filter(db *sqldb.DB, q Query) error {
+	var kinds []string
+	for _, kind := range q.Types {
 		name, err := packageType(kind)
 		if err != nil {
 			return err
 		}
-		c.add("EXISTS (SELECT 1 FROM "+db.EachText(c.column("types"))+" AS t WHERE t.value = %s)", name)
+		kinds = append(kinds, name)
 	}
-	if platform != "" {
-		c.add("EXISTS (SELECT 1 FROM "+db.EachText(c.column("platforms"))+" AS s WHERE s.value = %s)", platform)
+	if err := c.among("o.name = %s", lower(q.Owners), "owner"); err != nil {
+		return err
 	}
-	if license != "" {
-		c.add("lower("+c.column("license")+") = %s", strings.ToLower(license))
+	if err := c.among("EXISTS (SELECT 1 FROM "+db.EachText(c.column("types"))+" AS t WHERE t.value = %s)", kinds, "type"); err != nil {
+		return err
 	}
+	if err := c.among("EXISTS (SELECT 1 FROM "+db.EachText(c.column("platforms"))+" AS s WHERE s.value = %s)", q.Platforms, "platform"); err != nil {
+		return err
+	}
+	return c.among("lower("+c.column("license")+") = %s", lower(q.Licenses), "licence")
+}
+
+// maxChoices is how many values of one filter can be chosen at once.
+const maxChoices = 20
+
+// among adds that the test holds for one of the values; none leaves all.
+func (c *condition) among(test string, values []string, field string) error {
+	if len(values) == 0 {
+		return nil
+	}
+	if len(values) > maxChoices {
+		return errs.New(errs.Invalid, "At most %d values of the filter %s can be chosen at once.", maxChoices, field).On(field)
+	}
+	var any []string
+	for _, v := range values {
+		any = append(any, fmt.Sprintf(test, c.arg(v)))
+	}
+	c.where = append(c.where, "("+strings.Join(any, " OR ")+")")
 	return nil
+}
+
+func lower(list []string) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = strings.ToLower(s)
+	}
+	return out
 }
 
 // likeEscape makes text match itself in LIKE … ESCAPE '\'.
@@ -169,7 +206,7 @@ func (r *Registry) Packages(ctx context.Context, actor access.Actor, f PackageFi
 	if err := c.see(ctx, r.db, actor, f.Owner); err != nil {
 		return PackageList{}, err
 	}
-	if err := c.filter(r.db, f.Owner, f.Type, f.Platform, ""); err != nil {
+	if err := c.filter(r.db, Query{Owners: One(f.Owner), Types: One(f.Type), Platforms: One(f.Platform)}); err != nil {
 		return PackageList{}, err
 	}
 	switch f.Access {
@@ -215,26 +252,21 @@ func (r *Registry) Search(ctx context.Context, actor access.Actor, q Query) (Sea
 	if len(text) > 256 {
 		return SearchResult{}, errs.New(errs.Invalid, "The text to search for has %d bytes; the limit is 256.", len(text)).On("q")
 	}
-	c := r.readable(actor)
-	if err := c.see(ctx, r.db, actor, q.Owner); err != nil {
+	seen, err := sights(ctx, r.db, actor, ofOwner(q.Owners))
+	if err != nil {
 		return SearchResult{}, err
 	}
-	for word := range strings.FieldsSeq(text) {
-		c.add(`p.search_text LIKE %s ESCAPE '\'`, "%"+likeEscape(word)+"%")
-	}
-	if err := c.filter(r.db, q.Owner, q.Type, q.Platform, q.License); err != nil {
+	c, err := r.found(actor, seen, text, q)
+	if err != nil {
 		return SearchResult{}, err
 	}
 	var result SearchResult
-	var err error
 	if !q.HitsOnly {
 		if result.Total, err = r.count(ctx, c); err != nil {
 			return SearchResult{}, err
 		}
-		if result.Total > 0 {
-			if result.Facets, err = r.facets(ctx, c); err != nil {
-				return SearchResult{}, err
-			}
+		if result.Facets, err = r.facets(ctx, actor, seen, text, q); err != nil {
+			return SearchResult{}, err
 		}
 	}
 	order := c.column("downloads") + " DESC, p.name, p.id"
@@ -252,22 +284,47 @@ func (r *Registry) Search(ctx context.Context, actor access.Actor, q Query) (Sea
 	return result, err
 }
 
+// found is the condition of the packages that a query leaves.
+func (r *Registry) found(actor access.Actor, seen map[string]*sight, text string, q Query) (*condition, error) {
+	c := r.readable(actor)
+	if err := c.show(r.db, seen); err != nil {
+		return nil, err
+	}
+	for word := range strings.FieldsSeq(text) {
+		c.add(`p.search_text LIKE %s ESCAPE '\'`, "%"+likeEscape(word)+"%")
+	}
+	return c, c.filter(r.db, q)
+}
+
 // maxFacet is how many values of a facet are counted out.
 const maxFacet = 20
 
-func (r *Registry) facets(ctx context.Context, c *condition) (f Facets, err error) {
+// facets counts for each filter what each of its values would leave: the filter
+// itself is left out of the query, so that further values can be chosen.
+func (r *Registry) facets(ctx context.Context, actor access.Actor, seen map[string]*sight, text string, q Query) (f Facets, err error) {
+	types, platforms, owners, licenses := q, q, q, q
+	types.Types, platforms.Platforms, owners.Owners, licenses.Licenses = nil, nil, nil, nil
 	for _, one := range []struct {
 		to    *[]Facet
-		value string
-		from  string
+		query Query
+		value string // "" = the licence
+		list  string // the column whose values are unfolded
 	}{
-		{&f.Types, "v.value", " CROSS JOIN " + r.db.EachText(c.column("types")) + " AS v"},
-		{&f.Platforms, "v.value", " CROSS JOIN " + r.db.EachText(c.column("platforms")) + " AS v"},
-		{&f.Owners, "o.name", ""},
-		{&f.Licenses, c.column("license"), ""},
+		{&f.Types, types, "v.value", "types"},
+		{&f.Platforms, platforms, "v.value", "platforms"},
+		{&f.Owners, owners, "o.name", ""},
+		{&f.Licenses, licenses, "", ""},
 	} {
+		c, err := r.found(actor, seen, text, one.query)
+		if err != nil {
+			return Facets{}, err
+		}
+		value, from := cmp.Or(one.value, c.column("license")), c.from()
+		if one.list != "" {
+			from += " CROSS JOIN " + r.db.EachText(c.column(one.list)) + " AS v"
+		}
 		*one.to, err = sqldb.All(ctx, r.db, func(rows *sqldb.Rows, f *Facet) error { return rows.Scan(&f.Value, &f.Count) },
-			"SELECT "+one.value+", count(*) AS n"+c.from()+one.from+c.text()+" GROUP BY "+one.value+" ORDER BY n DESC, "+one.value+" LIMIT "+strconv.Itoa(maxFacet), c.args...)
+			"SELECT "+value+", count(*) AS n"+from+c.text()+" GROUP BY "+value+" ORDER BY n DESC, "+value+" LIMIT "+strconv.Itoa(maxFacet), c.args...)
 		if err != nil {
 			return Facets{}, fmt.Errorf("count what was found: %w", err)
 		}

@@ -28,7 +28,7 @@ type PackageStorage struct {
 }
 
 // Storage counts what the files of an owner take, with so many of its largest
-// packages. Write on the owner is needed.
+// packages, 0 for none. Write on the owner is needed.
 func (r *Registry) Storage(ctx context.Context, actor access.Actor, owner string, largest int) (Storage, error) {
 	o, err := loadOwner(ctx, r.db, owner)
 	if err != nil {
@@ -55,6 +55,9 @@ func (r *Registry) Storage(ctx context.Context, actor access.Actor, owner string
 		WHERE owner_id = $1 AND (stored OR source_url <> '') GROUP BY deleted_at IS NOT NULL`, o.ID)
 	if err != nil {
 		return Storage{}, fmt.Errorf("count the bytes of %s: %w", o.Name, err)
+	}
+	if largest == 0 {
+		return s, nil
 	}
 	s.Largest, err = sqldb.All(ctx, r.db, func(rows *sqldb.Rows, p *PackageStorage) error {
 		return rows.Scan(&p.Name, &p.Private, &p.Files, &p.Bytes)

@@ -55,12 +55,23 @@ func (f *Face) dashboard(w http.ResponseWriter, r *http.Request) error {
 	}
 	if !view.Organization && len(v.orgs) > 0 {
 		p.Shared = &dashboard.List{Title: "Shared with me", Total: total, Table: shared.PackageTable{Caption: "Shared with me", Rows: theirs}}
-		p.SharedOwners = append(p.SharedOwners, shared.Option{Label: "Everybody", Selected: r.URL.Query().Get("shared") == ""})
+		p.SharedOwners = append(p.SharedOwners, shared.Option{Label: "All owners", Selected: r.URL.Query().Get("shared") == ""})
 		for _, o := range v.orgs {
 			p.SharedOwners = append(p.SharedOwners, shared.Option{Value: o.Name, Label: o.Name, Selected: o.Name == r.URL.Query().Get("shared")})
 		}
-		if total > len(theirs) && len(v.orgs) == 1 {
-			p.SharedURL = shared.OwnerURL(v.orgs[0].Name)
+		if total > len(theirs) {
+			chosen := r.URL.Query().Get("shared")
+			if chosen == "" && len(v.orgs) == 1 {
+				chosen = v.orgs[0].Name
+			}
+			q := url.Values{"owner": {chosen}}
+			if chosen == "" {
+				q.Del("owner")
+				for _, o := range v.orgs {
+					q.Add("owner", o.Name)
+				}
+			}
+			p.SharedURL = (&url.URL{Path: "/search", RawQuery: q.Encode()}).String()
 		}
 	}
 	if list.Total == 0 && filter == "" && !view.Organization {
@@ -82,6 +93,16 @@ func (f *Face) dashboard(w http.ResponseWriter, r *http.Request) error {
 			line.SettingsURL = shared.SettingsURL(line.Owner)
 		}
 		p.Organizations = append(p.Organizations, line)
+	}
+	if o, is := v.organization(view.Name); !is || o.Role.Administers() {
+		use, err := f.registry.Storage(r.Context(), v.actor, view.Name, 0)
+		if err != nil {
+			return err
+		}
+		p.Storage = &dashboard.Storage{Files: use.Files, Bytes: use.Bytes, Trashed: use.Trashed, Href: "/settings/storage"}
+		if is {
+			p.Storage.Href = "/organization/" + url.PathEscape(o.Name) + "/settings/storage"
+		}
 	}
 	return render(w, r, http.StatusOK, p.Page, dashboard.View(p))
 }

@@ -84,7 +84,7 @@ func TestSetup(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := open(t, app)
-	b.want(b.get("/setup/wrong"), 404, "", "Restart with `terrarium serve` to print a new link.")
+	b.want(b.get("/setup/wrong"), 404, "", "Restart with terrarium serve to print a new link.")
 	b.want(b.get("/setup/"+code), 200, "", "Set up this server", app.Base)
 	b.want(b.post("/setup/"+code, "username", "root", "email", "root@example.com", "password", "short", "password2", "short"), 422, "", "Use at least 7 characters.")
 	b.want(b.post("/setup/"+code, "username", "ola", "email", "ola@example.com", "password", "seven green ferns", "password2", "seven green ferns"), 200, "/dashboard", "is set up.")

@@ -52,12 +52,12 @@ func (c *front) get(ctx context.Context, reg *registry.Registry, now time.Time) 
 
 // home is the front page; somebody signed in is sent to the Dashboard.
 func (f *Face) home(w http.ResponseWriter, r *http.Request) error {
+	if signedIn(r) && !r.URL.Query().Has("home") {
+		return see(w, r, "/dashboard")
+	}
 	v, err := f.visit(w, r, "")
 	if err != nil {
 		return err
-	}
-	if v.frame.SignedIn() && !r.URL.Query().Has("home") {
-		return see(w, r, "/dashboard")
 	}
 	p := home.Page{Page: v.frame}
 	p.Page.NoSearch = true

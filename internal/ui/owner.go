@@ -87,7 +87,7 @@ func (f *Face) packagesOf(r *http.Request, v *visit, name string, at place) (reg
 		return list, "", err
 	}
 	filter = filter[:min(len(filter), 100)]
-	found, err := f.registry.Search(r.Context(), v.actor, registry.Query{Owner: name, Text: filter, Sort: sort, After: at.after, Limit: pageRows})
+	found, err := f.registry.Search(r.Context(), v.actor, registry.Query{Owners: registry.One(name), Text: filter, Sort: sort, After: at.after, Limit: pageRows})
 	return registry.PackageList{Packages: found.Hits, Total: found.Total, Next: found.Next}, filter, err
 }
 

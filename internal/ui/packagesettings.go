@@ -131,7 +131,7 @@ func channelsOf(s subject) string {
 
 // lost counts who misses a package that goes.
 func (f *Face) lost(r *http.Request, v *visit, s subject) ([]string, error) {
-	series, err := f.trend(r.Context(), s.Package, trendDays)
+	series, err := f.trend(r.Context(), v.actor, s.Package, trendDays)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"terrarium/internal/conda"
 	"terrarium/internal/errs"
 	"terrarium/internal/ui/pages/refusal"
 	"terrarium/internal/ui/shared"
@@ -40,17 +41,27 @@ func (f *Face) ErrorPage(w http.ResponseWriter, r *http.Request, err error) {
 		p.Page.Viewer = &shared.Viewer{Name: me.Name, View: me, Choices: []shared.Owner{me}}
 	}
 	p.Page.Title = strconv.Itoa(status) + " " + http.StatusText(status)
+	// The first sentence says what is wrong, the others what to do.
+	if first, rest, found := strings.Cut(p.Heading, ". "); found {
+		p.Heading, p.Ask = first+".", rest
+	}
 	switch status {
 	case http.StatusNotFound:
-		p.Page.Title, p.Heading, p.Sentence = "Nothing here", nothingHere, ""
-		p.Search, p.Reasons = wordsOf(r.URL.Path), nil
-		if strings.HasPrefix(r.URL.Path, "/setup/") {
-			p.Heading, p.Search = errs.Message(err), ""
+		p.Page.Title, p.Reasons = "Nothing here", nil
+		if !strings.HasPrefix(r.URL.Path, "/setup/") {
+			p.Heading, p.Ask, p.Find, p.Search = nothingHere, "", true, wordsOf(r.URL.Path)
+		}
+	case http.StatusGone:
+		if p.Search = packageOf(r.URL.Path); p.Search != "" {
+			p.Sentence, p.Find = "Environments that have it keep it. Look for another release:", true
 		}
 	case http.StatusUnauthorized:
 		p.Sentence = "Sign in on the web, or show a token that may read it."
 	case http.StatusForbidden:
 		p.Sentence = "Nothing was changed."
+		if owner, name := web.Param(r, "owner"), web.Param(r, "package"); owner != "" && name != "" {
+			p.Ways = []shared.Link{{Text: "Back to " + owner + "/" + name, Href: shared.PackageURL(owner, name)}}
+		}
 	case http.StatusTooManyRequests:
 		waitFor(w, err)
 	case http.StatusServiceUnavailable:
@@ -91,6 +102,15 @@ func wordsOf(path string) string {
 		return ""
 	}
 	return text
+}
+
+// packageOf gives the name of the package whose file a path names, or "".
+func packageOf(path string) string {
+	name, err := conda.ParseFileName(path[strings.LastIndexByte(path, '/')+1:])
+	if err != nil {
+		return ""
+	}
+	return name.Name
 }
 
 func seconds(d time.Duration) string { return strconv.Itoa(max(1, int((d+time.Second-1)/time.Second))) }

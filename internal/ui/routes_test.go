@@ -218,7 +218,10 @@ func TestSearchWords(t *testing.T) {
 		{"q=licence:MIT", "acme/ soil", "acme/ moss"},
 		{"q=license:mit", "acme/ soil", "acme/ moss"},
 		{"q=platform:linux-64", "acme/ moss", "acme/ soil"},
-		{"q=&platform=linux-64", "platform: linux-64", "acme/ soil"},
+		{"q=&platform=linux-64", "linux-64", "acme/ soil"},
+		{"q=&platform=linux-64&platform=noarch", "acme/ moss", "acme/ secret"},
+		{"q=platform:linux-64+platform:noarch", "acme/ soil", "acme/ secret"},
+		{"q=platform:linux-64", "noarch 1", ""}, // what else could be chosen
 		{"q=owner:nobody+moss", "Nothing that you may see matches.", "acme/ moss"},
 		{"q=colour:green", "“colour” is not a filter.", ""},
 		{"q=soilx", "Did you mean soil", "acme/ soil"},

@@ -20,14 +20,14 @@ func filters() []string { return []string{"owner", "platform", "licence", "kind"
 // wanted is a query taken apart: what is searched for, and the filters.
 type wanted struct {
 	text    string
-	filters map[string]string
-	unknown string // a filter word that nobody knows
+	filters map[string][]string // the values chosen of each
+	unknown string              // a filter word that nobody knows
 }
 
 // parseQuery takes "licence:MIT platform:osx-arm64 raster" apart. Values of the
 // address beat words of the query.
 func parseQuery(q url.Values) wanted {
-	w := wanted{filters: map[string]string{}}
+	w := wanted{filters: map[string][]string{}}
 	var words []string
 	for word := range strings.FieldsSeq(q.Get("q")) {
 		name, value, found := strings.Cut(word, ":")
@@ -43,16 +43,30 @@ func parseQuery(q url.Values) wanted {
 				w.unknown = name
 			}
 		default:
-			w.filters[name] = value
+			w.choose(name, value)
 		}
 	}
 	for _, name := range filters() {
-		if v := q[name]; len(v) > 0 && v[len(v)-1] != "" {
-			w.filters[name] = v[len(v)-1]
+		if chosen := slices.DeleteFunc(slices.Clone(q[name]), func(v string) bool { return v == "" }); len(chosen) > 0 {
+			w.filters[name] = nil
+			for _, v := range chosen {
+				w.choose(name, v)
+			}
 		}
 	}
 	w.text = strings.Trim(strings.Join(words, " "), `"“”`)
 	return w
+}
+
+// choose adds a value of a filter, once.
+func (w *wanted) choose(name, value string) {
+	if !w.chose(name, value) {
+		w.filters[name] = append(w.filters[name], value)
+	}
+}
+
+func (w *wanted) chose(name, value string) bool {
+	return slices.ContainsFunc(w.filters[name], func(v string) bool { return strings.EqualFold(v, value) })
 }
 
 // search finds packages.
@@ -64,7 +78,7 @@ func (f *Face) search(w http.ResponseWriter, r *http.Request) error {
 	}
 	q := r.URL.Query()
 	want := parseQuery(q)
-	p := search.Page{Page: v.frame}
+	p := search.Page{Page: v.frame, Text: want.text}
 	p.Page.Query = strings.TrimSpace(q.Get("q"))
 	if p.Page.Query != "" {
 		p.Page.Title = p.Page.Query + " · Search"
@@ -75,13 +89,13 @@ func (f *Face) search(w http.ResponseWriter, r *http.Request) error {
 	at := placeOf(r)
 	sort := q.Get("sort")
 	query := registry.Query{
-		Text: want.text, Owner: want.filters["owner"], Type: want.filters["kind"], Platform: want.filters["platform"],
-		License: want.filters["licence"], Sort: sort, After: at.after, Limit: pageRows,
+		Text: want.text, Owners: want.filters["owner"], Types: want.filters["kind"], Platforms: want.filters["platform"],
+		Licenses: want.filters["licence"], Sort: sort, After: at.after, Limit: pageRows,
 	}
 	found, err := f.registry.Search(r.Context(), v.actor, query)
 	if errs.Is(err, errs.Invalid) {
 		p.Page.Notices = append(p.Page.Notices, shared.Notice{Kind: "warn", Title: errs.Message(err)})
-		query.Sort, query.Type, sort = "", "", ""
+		query.Sort, query.Owners, query.Types, query.Platforms, query.Licenses, sort = "", nil, nil, nil, nil, ""
 		if len(query.Text) > 256 {
 			query.Text = ""
 		}
@@ -99,7 +113,7 @@ func (f *Face) search(w http.ResponseWriter, r *http.Request) error {
 		p.Results = append(p.Results, result(hit, trends[hit.ID], words))
 	}
 	p.Total = found.Total
-	p.Facets = facets(found.Facets, want)
+	p.Facets = facets(r, found.Facets, want)
 	p.Chips, p.ClearURL = chips(want)
 	for _, o := range [][2]string{{"", "Best match"}, {"downloads", "Downloads"}, {"released", "Newest release"}, {"name", "Name"}} {
 		p.Orders = append(p.Orders, shared.Option{Value: o[0], Label: o[1], Selected: o[0] == sort})
@@ -141,22 +155,36 @@ func result(p registry.Package, trend []int64, words []string) search.Result {
 	return res
 }
 
-// facets draws the filters that what was found leaves. A filter that is chosen
-// stands alone, as each takes one value.
-func facets(found registry.Facets, want wanted) []search.Facet {
+// shownOptions is how many values of a filter are shown before "more".
+const shownOptions = 6
+
+// facets draws the filters that what was found leaves, the chosen values among
+// them. A filter with one value that is not chosen would change nothing.
+func facets(r *http.Request, found registry.Facets, want wanted) []search.Facet {
 	var list []search.Facet
 	for _, g := range []struct {
 		name, label string
 		options     []registry.Facet
 	}{{"owner", "Owner", found.Owners}, {"platform", "Platform", found.Platforms}, {"licence", "Licence", found.Licenses}, {"kind", "Kind", found.Types}} {
-		chosen := want.filters[g.name]
 		facet := search.Facet{Name: g.name, Label: g.label}
-		for _, o := range g.options {
-			if chosen == "" || strings.EqualFold(chosen, o.Value) {
-				facet.Options = append(facet.Options, search.FacetOption{Value: o.Value, Label: o.Value, Count: o.Count, Checked: chosen != ""})
+		all := len(g.options) <= shownOptions || r.URL.Query().Get("more") == g.name
+		for i, o := range g.options {
+			chosen := want.chose(g.name, o.Value)
+			if !all && !chosen && i >= shownOptions-1 {
+				facet.More++
+				continue
+			}
+			facet.Options = append(facet.Options, search.FacetOption{Value: o.Value, Label: o.Value, Count: o.Count, Checked: chosen})
+		}
+		for _, v := range want.filters[g.name] {
+			if !slices.ContainsFunc(g.options, func(o registry.Facet) bool { return strings.EqualFold(o.Value, v) }) {
+				facet.Options = append(facet.Options, search.FacetOption{Value: v, Label: v, Count: -1, Checked: true})
 			}
 		}
-		if len(facet.Options) > 1 || chosen != "" && len(facet.Options) > 0 {
+		if facet.More > 0 {
+			facet.MoreURL = with(r, "more", g.name) + "#filters"
+		}
+		if len(facet.Options) > 1 || len(facet.Options) > 0 && facet.Options[0].Checked {
 			list = append(list, facet)
 		}
 	}
@@ -167,22 +195,25 @@ func facets(found registry.Facets, want wanted) []search.Facet {
 // without any.
 func chips(want wanted) (list []search.Chip, clearURL string) {
 	for _, name := range filters() {
-		if value, chosen := want.filters[name]; chosen {
-			list = append(list, search.Chip{Label: name + ": " + value, Href: without(want, name)})
+		for _, value := range want.filters[name] {
+			list = append(list, search.Chip{Filter: name, Label: value, Href: without(want, name, value)})
 		}
 	}
-	return list, without(want, filters()...)
+	return list, without(want, "", "")
 }
 
-// without is the address of a search without some of its filters.
-func without(want wanted, names ...string) string {
+// without is the address of a search without one value of a filter, or without
+// any filter where no name is given.
+func without(want wanted, filter, value string) string {
 	q := url.Values{}
 	if want.text != "" {
 		q.Set("q", want.text)
 	}
 	for _, name := range filters() {
-		if value := want.filters[name]; value != "" && !slices.Contains(names, name) {
-			q.Set(name, value)
+		for _, v := range want.filters[name] {
+			if filter != "" && (name != filter || v != value) {
+				q.Add(name, v)
+			}
 		}
 	}
 	return (&url.URL{Path: "/search", RawQuery: q.Encode()}).String()
@@ -193,7 +224,7 @@ func without(want wanted, names ...string) string {
 func (f *Face) nothing(r *http.Request, v *visit, text string, want wanted) (*search.Nothing, error) {
 	n := &search.Nothing{}
 	if len(want.filters) > 0 {
-		n.WithoutURL = without(want, filters()...)
+		n.WithoutURL = without(want, "", "")
 		bare := registry.Query{Text: text, Limit: 1, HitsOnly: true}
 		found, err := f.registry.Search(r.Context(), v.actor, bare)
 		if err != nil || len(found.Hits) > 0 {

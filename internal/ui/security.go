@@ -21,7 +21,7 @@ func (f *Face) accountPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p := account.Page{Head: settingsHead(v, shown, "Account"), Page: v.frame, Email: u.Email, Verified: u.EmailVerifiedAt != nil}
+	p := account.Page{Head: settingsHead(v, shown, "Account"), Page: v.frame, Since: u.CreatedAt, Email: u.Email, Verified: u.EmailVerifiedAt != nil}
 	if !p.Verified {
 		p.VerifyURL = "/verify"
 	}

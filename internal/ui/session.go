@@ -13,6 +13,13 @@ import (
 // sessionCookie gives the secret of the browser's session, or "".
 func (f *Face) sessionCookie(r *http.Request) string { return cookieValue(r, f.opts.CookieName) }
 
+// signedIn reports whether a person asks. It needs no database, so that who is
+// only sent on costs nothing, and keeps what say left for the next page.
+func signedIn(r *http.Request) bool {
+	caller := web.CallerOf(r)
+	return caller.Err == nil && caller.Actor.Kind == access.KindPerson
+}
+
 // begin signs the browser in with a new session; one that it had before ends, so
 // that nobody can hand somebody a session beforehand.
 func (f *Face) begin(w http.ResponseWriter, r *http.Request, u account.User, keep bool) error {

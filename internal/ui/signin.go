@@ -17,13 +17,13 @@ const minimumPassword = 7
 
 // signInPage shows the form, unless somebody is signed in already.
 func (f *Face) signInPage(w http.ResponseWriter, r *http.Request) error {
+	next := localPath(r.URL.Query().Get("next"))
+	if signedIn(r) {
+		return see(w, r, cmp.Or(next, "/dashboard"))
+	}
 	v, err := f.visit(w, r, "Sign in")
 	if err != nil {
 		return err
-	}
-	next := localPath(r.URL.Query().Get("next"))
-	if v.frame.SignedIn() {
-		return see(w, r, cmp.Or(next, "/dashboard"))
 	}
 	return f.showSignIn(w, r, http.StatusOK, signin.Page{Page: v.frame, Next: next, Username: r.URL.Query().Get("username")})
 }

@@ -15,13 +15,13 @@ import (
 
 // signUpPage shows the form, or how to get in where it is closed.
 func (f *Face) signUpPage(w http.ResponseWriter, r *http.Request) error {
+	next := localPath(r.URL.Query().Get("next"))
+	if signedIn(r) {
+		return see(w, r, cmp.Or(next, "/dashboard"))
+	}
 	v, err := f.visit(w, r, "Sign up")
 	if err != nil {
 		return err
-	}
-	next := localPath(r.URL.Query().Get("next"))
-	if v.frame.SignedIn() {
-		return see(w, r, cmp.Or(next, "/dashboard"))
 	}
 	return f.showSignUp(w, r, http.StatusOK, r.URL.Query().Get("invite"), signin.Page{Page: v.frame, Next: next})
 }
@@ -80,6 +80,14 @@ func (f *Face) signUp(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		waitFor(w, err)
+		for i := range list {
+			switch list[i].Field {
+			case "password2":
+				list[i].Summary = "The passwords differ"
+			case "terms":
+				list[i].Summary = "the Terms are not accepted"
+			}
+		}
 		p.Errors = inOrder(list, "username", "email", "password", "password2", "terms")
 		if p.Username != "" && p.Errors.On("username") == "" && f.accounts.CheckName(r.Context(), p.Username) == nil {
 			p.Free = f.free(p.Username)

@@ -103,14 +103,14 @@ func TestClosedFilesDoNotCount(t *testing.T) {
 		t.Errorf("nobody sees %+v", p)
 	}
 	for query, want := range map[string]int{"platform": 1, "license": 1, "none": 0} {
-		q := registry.Query{Owner: "acme", Text: "open"}
+		q := registry.Query{Owners: registry.One("acme"), Text: "open"}
 		switch query {
 		case "platform":
-			q.Platform = "osx-64"
+			q.Platforms = registry.One("osx-64")
 		case "license":
-			q.License = "gpl"
+			q.Licenses = registry.One("gpl")
 		default:
-			q.Platform = "win-64"
+			q.Platforms = registry.One("win-64")
 		}
 		found, err := w.Registry.Search(t.Context(), w.olga.Actor(t), q)
 		if err != nil || found.Total != want || len(found.Hits) != want {
@@ -182,14 +182,14 @@ func TestClosedFilesDoNotCountForMembers(t *testing.T) {
 		downloads int64
 		latest    string
 	}{{w.mike, 0, 1, "1.0"}, {w.olga, 1, 3, "1.0"}} {
-		found, err := w.Registry.Search(t.Context(), c.who.Actor(t), registry.Query{Owner: "acme", Text: "open"})
+		found, err := w.Registry.Search(t.Context(), c.who.Actor(t), registry.Query{Owners: registry.One("acme"), Text: "open"})
 		if w.must(err); len(found.Hits) != 1 || found.Hits[0].Downloads != c.downloads || found.Hits[0].Latest != c.latest {
 			t.Fatalf("%s sees %+v", c.who.Name, found.Hits)
 		}
 		if osx := slices.ContainsFunc(found.Facets.Platforms, func(f registry.Facet) bool { return f.Value == "osx-64" }); osx != (c.found == 1) {
 			t.Errorf("the facets of %s: %+v", c.who.Name, found.Facets)
 		}
-		found, err = w.Registry.Search(t.Context(), c.who.Actor(t), registry.Query{Owner: "acme", Text: "open", Platform: "osx-64"})
+		found, err = w.Registry.Search(t.Context(), c.who.Actor(t), registry.Query{Owners: registry.One("acme"), Text: "open", Platforms: registry.One("osx-64")})
 		if w.must(err); found.Total != c.found {
 			t.Errorf("%s finds %d on osx-64, want %d", c.who.Name, found.Total, c.found)
 		}
@@ -208,7 +208,7 @@ func TestClosedFilesDoNotCountForMembers(t *testing.T) {
 	opens := w.acme.Object()
 	opens.ChannelID, opens.Channel = cellar.ID, cellar.Name
 	w.must(w.Accounts.Grant(t.Context(), w.olga.Actor(t), account.Subject{Kind: "user", Name: "mike"}, opens, access.Read))
-	found, err := w.Registry.Search(t.Context(), w.mike.Actor(t), registry.Query{Owner: "acme", Text: "open", Platform: "osx-64"})
+	found, err := w.Registry.Search(t.Context(), w.mike.Actor(t), registry.Query{Owners: registry.One("acme"), Text: "open", Platforms: registry.One("osx-64")})
 	if w.must(err); found.Total != 1 || found.Hits[0].Downloads != 3 {
 		t.Errorf("with a grant a member finds %+v", found.Hits)
 	}

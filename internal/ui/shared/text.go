@@ -84,6 +84,17 @@ func Ago(now, t time.Time) string {
 	return span(d) + " ago"
 }
 
+// Age is Ago in few signs, for narrow columns: "5 h", "yesterday", "3 weeks".
+func Age(now, t time.Time) string {
+	text, _ := strings.CutSuffix(Ago(now, t), " ago")
+	for _, word := range [][2]string{{" minute", " min"}, {" hour", " h"}} {
+		if n, ok := strings.CutSuffix(strings.TrimSuffix(text, "s"), word[0]); ok {
+			return n + word[1]
+		}
+	}
+	return text
+}
+
 // In says how long after now a time lies: "in 6 days".
 func In(now, t time.Time) string {
 	d := t.Sub(now)

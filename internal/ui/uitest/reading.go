@@ -78,7 +78,7 @@ func (f frames) searching() []Case {
 			{Name: "licence", Label: "Licence", Options: []search.FacetOption{{Value: "BSD-3-Clause", Label: "BSD-3-Clause", Count: 24}, {Value: "MIT", Label: "MIT", Count: 17}, {Value: "Apache-2.0", Label: "Apache-2.0", Count: 11}, {Value: "GPL-3.0-or-later", Label: "GPL-3.0-or-later", Count: 9}, {Value: "none", Label: "Not stated", Count: 2}}, More: 4, MoreURL: "/search?q=raster&more=licence"},
 			{Name: "kind", Label: "Kind", Options: []search.FacetOption{{Value: "conda", Label: "conda", Count: 73}, {Value: "wheel", Label: "wheel", Count: 6}, {Value: "notebook", Label: "notebook", Count: 1}, {Value: "environment", Label: "environment", Count: 2}}},
 		},
-		Chips: []search.Chip{{Label: "linux-64", Href: "/search?q=raster&platform=noarch"}, {Label: "noarch", Href: "/search?q=raster&platform=linux-64"}}, ClearURL: "/search?q=raster",
+		Text: "raster", Chips: []search.Chip{{Filter: "platform", Label: "linux-64", Href: "/search?q=raster&platform=noarch"}, {Filter: "platform", Label: "noarch", Href: "/search?q=raster&platform=linux-64"}}, ClearURL: "/search?q=raster",
 		Orders: []shared.Option{{Value: "match", Label: "Best match", Selected: true}, {Value: "downloads", Label: "Downloads"}, {Value: "released", Label: "Released last"}, {Value: "name", Label: "Name"}},
 		Results: []search.Result{
 			result("acme", "rasterio", "1.4.3", "Fast and direct raster I/O for use with NumPy", "BSD-3-Clause", "5 platforms", 3, 11482),

@@ -34,7 +34,7 @@ func (f frames) telling() []Case {
 		cases = append(cases, Case{"refusal-" + name, refusal.View(p)})
 	}
 	no("403", refusal.Page{Status: 403, Heading: "You may read acme/rasterio, not change it.", Sentence: "Changing its settings needs Administration.", Ask: "ana and ben can give it to you.", Ways: []shared.Link{{Text: "Back to acme/rasterio", Href: "/acme/rasterio"}}})
-	no("404", refusal.Page{Status: 404, Heading: "Nothing here, or it is not for you.", Search: "acme rasteroi"})
+	no("404", refusal.Page{Status: 404, Heading: "Nothing here, or it is not for you.", Find: true, Search: "acme rasteroi"})
 	no("410", refusal.Page{Status: 410, Heading: "rasterio-1.3.9-py312_0.conda was deleted.", Sentence: "ben deleted it on 3 Mar.", Ways: []shared.Link{{Text: "Nearest release: 1.3.11", Href: "/acme/rasterio/releases/1.3.11"}}})
 	no("413", refusal.Page{Status: 413, Heading: "This upload needs 1.2 GB; 0.8 of 3 GB are free.", Ways: []shared.Link{{Text: "Storage", Href: "/settings/storage"}}})
 	no("422", refusal.Page{Status: 422, Heading: "Nothing was stored.", Reasons: []string{"The file says linux-64, the upload says osx-64.", "info/index.json names version 1.4.2, the file name 1.4.3."}})

@@ -38,6 +38,7 @@ func (f frames) working() []Case {
 		},
 		NotifyURL:     "/notifications",
 		Plan:          &dashboard.Plan{Name: "free", ChangeURL: "/settings/billing", Uses: []shared.Use{{Label: "Storage", Words: "1.24 of 3 GB", Part: 41}, {Label: "Private packages", Words: "1 of 0", Part: 100, Note: "You have one private package from an earlier plan. It stays; a further one needs another plan."}}},
+		Storage:       &dashboard.Storage{Files: 12, Bytes: 1_240_000_000, Trashed: 2, Href: "/settings/storage"},
 		Organizations: []dashboard.Organization{{Owner: shared.Owner{Name: "acme", Organization: true, Role: "administrator"}, SettingsURL: "/organization/acme/settings/profile"}, {Owner: shared.Owner{Name: "bio", Organization: true, Role: "member"}}},
 	}
 	fresh := f.newcomer("Dashboard", "/dashboard")

@@ -18,8 +18,9 @@ type Page struct {
 	SharedURL     string // all that is shared; empty if all are shown
 	Activity      []shared.Activity
 	Notifications []Notification
-	NotifyURL     string // all notifications; empty leaves the link out
-	Plan          *Plan  // nil leaves the card out
+	NotifyURL     string   // all notifications; empty leaves the link out
+	Plan          *Plan    // nil leaves the card out
+	Storage       *Storage // what the owner in view takes; nil leaves the card out
 	Organizations []Organization
 	VerifyEmail   string // address that is not verified yet; empty when it is
 }
@@ -54,6 +55,13 @@ type Plan struct {
 	Name      string
 	Uses      []shared.Use
 	ChangeURL string // empty leaves the link out
+}
+
+// Storage is what the files of an owner take.
+type Storage struct {
+	Files, Trashed int
+	Bytes          int64
+	Href           string // the largest packages and the trash
 }
 
 // Organization is one that the viewer is a member of.

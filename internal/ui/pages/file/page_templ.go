@@ -78,14 +78,14 @@ func View(p Page) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if p.DeleteURL != "" {
-				templ_7745c5c3_Err = p.Button(shared.Button{Label: "Delete", Kind: "danger", Href: p.DeleteURL}).Render(ctx, templ_7745c5c3_Buffer)
+			if p.DownloadURL != "" {
+				templ_7745c5c3_Err = p.Button(shared.Button{Label: "Download", Icon: "download", Kind: "primary", Href: p.DownloadURL}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 			}
-			if p.DownloadURL != "" {
-				templ_7745c5c3_Err = p.Button(shared.Button{Label: "Download", Icon: "download", Kind: "primary", Href: p.DownloadURL}).Render(ctx, templ_7745c5c3_Buffer)
+			if p.DeleteURL != "" {
+				templ_7745c5c3_Err = p.Button(shared.Button{Label: "Delete", Kind: "danger", Href: p.DeleteURL}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -472,7 +472,7 @@ func recent(p Page) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = p.Ago(row.Released).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = p.Age(row.Released).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

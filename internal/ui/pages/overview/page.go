@@ -75,8 +75,9 @@ type Dependencies struct {
 
 func (p Page) allDependencies() string {
 	words := "All " + shared.Count(p.Dependencies.Total)
+	words += ", and what depends on " + p.Head.Name
 	if p.Dependencies.Dependents > 0 {
-		words += ", and what depends on " + p.Head.Name + " (" + shared.Count(p.Dependencies.Dependents) + ")"
+		words += " (" + shared.Count(p.Dependencies.Dependents) + ")"
 	}
 	return words
 }

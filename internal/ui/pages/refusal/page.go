@@ -12,8 +12,9 @@ type Page struct {
 	Heading   string   // one sentence: what was refused
 	Sentence  string   // why, or what to do
 	Reasons   []string // all of them, where there are several
-	Search    string   // 404: the path's words, to search for
-	Ask       string   // 403: who can give the permission, in words
+	Find      bool     // offers the search
+	Search    string   // what to search for: words of the path, or the package of a file
+	Ask       string   // what to do and who can help, in words; code between back ticks
 	Ways      []shared.Link
 	Retry     string // address to try again; empty leaves the button out
 	RequestID string // shown where the fault is ours

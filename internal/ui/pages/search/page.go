@@ -10,6 +10,7 @@ import (
 // Page is a search with its results. The query itself is shared.Page.Query.
 type Page struct {
 	shared.Page
+	Text      string // the query without the words that filter
 	Total     int
 	Facets    []Facet
 	Chips     []Chip
@@ -35,13 +36,13 @@ type Facet struct {
 // FacetOption is one filter with the number of packages it leaves.
 type FacetOption struct {
 	Value, Label string
-	Count        int
+	Count        int // negative: not known
 	Checked      bool
 }
 
-// Chip is a chosen filter; its link takes it away.
+// Chip is a chosen value of a filter; its link takes it away.
 type Chip struct {
-	Label, Href string
+	Filter, Label, Href string
 }
 
 // Result is one package found.

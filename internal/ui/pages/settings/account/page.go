@@ -13,10 +13,11 @@ import (
 type Page struct {
 	shared.Page
 	Head        shared.SettingsHead
-	RenameURL   string // where the form for another name goes
-	NewName     string // as typed
-	EmailURL    string // where the form for another address goes
-	Email       string // the present address
+	Since       time.Time // when the account was made; zero leaves it out
+	RenameURL   string    // where the form for another name goes
+	NewName     string    // as typed
+	EmailURL    string    // where the form for another address goes
+	Email       string    // the present address
 	Verified    bool
 	NewEmail    string    // as typed
 	VerifyURL   string    // mails the link again
