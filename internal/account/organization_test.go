@@ -323,7 +323,12 @@ func TestGrants(t *testing.T) {
 		if diff := cmp.Diff(want, got, sorted); diff != "" {
 			t.Errorf("who has access (-want +got):\n%s", diff)
 		}
+		if n, err := w.CountReaders(ctx, ana, shut); err != nil || n != 2 { // ana owns acme, eli has a grant
+			t.Errorf("%d people may read acme/shut, %v; want 2", n, err)
+		}
 		_, err = w.AccessTo(ctx, w.user("bob"), shut)
+		wantKind(t, err, errs.NotFound, "")
+		_, err = w.CountReaders(ctx, w.user("ida"), shut)
 		wantKind(t, err, errs.NotFound, "")
 		ok(t, w.Revoke(ctx, ana, toEli, shut))
 		if access.Can(w.actor(eli.ID), access.Read, shut).Allowed {

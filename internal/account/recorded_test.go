@@ -198,6 +198,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 			{"DeleteGroup", changes, func() error { return w.DeleteGroup(ctx, ana, "acme", "geo") }},
 			{"Grant", changes, func() error { return w.Grant(ctx, ana, eli, pkg, access.Read) }},
 			{"AccessTo", reads, func() error { _, err := w.AccessTo(ctx, ana, pkg); return err }},
+			{"CountReaders", reads, func() error { _, err := w.CountReaders(ctx, ana, pkg); return err }},
 			{"Revoke", changes, func() error { return w.Revoke(ctx, ana, eli, pkg) }},
 			{"RemoveMember", changes, func() error { return w.RemoveMember(ctx, ana, "acme", "eli") }},
 			{"CreateToken", changes, func() error {

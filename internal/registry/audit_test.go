@@ -65,6 +65,10 @@ var changes = map[string]func(w *world) error{
 		_, err := w.UpdatePackage(w.ctx, w.alice, "alice", "demo", jsontext.Value(`{"summary":"New"}`))
 		return err
 	},
+	"ChangeSettings": func(w *world) error {
+		_, err := w.ChangeSettings(w.ctx, w.alice, "alice", "demo", registry.PackageSettings{}, registry.PackageSettings{Summary: "New", Private: true})
+		return err
+	},
 	"SetPrivate": func(w *world) error {
 		_, err := w.SetPrivate(w.ctx, w.alice, "alice", "demo", true)
 		return err

@@ -122,11 +122,11 @@ func (c *condition) among(test string, values []string, field string) error {
 	if len(values) > maxChoices {
 		return errs.New(errs.Invalid, "At most %d values of the filter %s can be chosen at once.", maxChoices, field).On(field)
 	}
-	var any []string
+	var tests []string
 	for _, v := range values {
-		any = append(any, fmt.Sprintf(test, c.arg(v)))
+		tests = append(tests, fmt.Sprintf(test, c.arg(v)))
 	}
-	c.where = append(c.where, "("+strings.Join(any, " OR ")+")")
+	c.where = append(c.where, "("+strings.Join(tests, " OR ")+")")
 	return nil
 }
 

@@ -24,7 +24,7 @@ func TestPackageSettings(t *testing.T) {
 	}
 	b.want(as(t, app, eve).get(generalOfSoil), 403, "", "You may not administer acme/soil.")
 	b.want(as(t, app, eve).get("/acme/secret/settings/general"), 404, "", "Nothing here, or it is not for you.")
-	a := b.want(b.get(generalOfSoil), 200, "", "What everything grows on", "1 person can read and install it", "2 packages of acme need it", "acme/main")
+	b.want(b.get(generalOfSoil), 200, "", "What everything grows on", "1 person can read and install it", "2 packages of acme need it", "acme/main")
 	if !strings.Contains(b.get("/acme/soil").body, `href="`+generalOfSoil+`"`) {
 		t.Error("the page of the package does not lead to its settings")
 	}
@@ -41,7 +41,7 @@ func TestPackageSettings(t *testing.T) {
 
 	// Two people at once: the second sees both texts and chooses; what only one of
 	// them touched stays as that one wanted it.
-	a = b.want(b.post(generalOfSoil, "summary", "Ground", "was_summary", "What everything grows on", "home", "", "was_home", "", "visibility", "private", "was_visibility", "public"), 409, "",
+	a := b.want(b.post(generalOfSoil, "summary", "Ground", "was_summary", "What everything grows on", "home", "", "was_home", "", "visibility", "private", "was_visibility", "public"), 409, "",
 		"Somebody else changed the summary meanwhile. Choose which one stays.", "Ground", "Earth")
 	if !strings.Contains(a.body, `name="was_summary" value="Earth"`) {
 		t.Error("the next form would not be measured against what is there now")

@@ -480,9 +480,9 @@ var samples = map[string]maker{
 	"GET /{owner}/{package}/files/{subdir}/{file}/delete":   at("/acme/open/files/noarch/" + openFile + "/delete"),
 	"GET /{owner}/{package}/dependencies":                   at("/acme/shut/dependencies"),
 	"GET /{owner}/{package}/badges/{badge}":                 at("/acme/open/badges/version.svg"),
-	"GET /{owner}/{package}/settings/general":              at("/acme/open/settings/general"),
-	"GET /{owner}/{package}/settings/admin":                at("/acme/open/settings/admin"),
-	"GET /{owner}/{package}/settings/admin/delete":         at("/acme/open/settings/admin/delete"),
+	"GET /{owner}/{package}/settings/general":               at("/acme/open/settings/general"),
+	"GET /{owner}/{package}/settings/admin":                 at("/acme/open/settings/admin"),
+	"GET /{owner}/{package}/settings/admin/delete":          at("/acme/open/settings/admin/delete"),
 	"POST /{owner}/{package}/settings/general": func(w *world, _ *apptest.Person) sample {
 		return posted("/acme/"+w.pkg()+"/settings/general", "summary", "What it is", "home", "https://acme.example/", "visibility", "private", "was_visibility", "public")
 	},

@@ -68,6 +68,13 @@ func TestTimes(t *testing.T) {
 			t.Errorf("%v before: got %q, want %q", test.before, got, test.want)
 		}
 	}
+	for before, want := range map[time.Duration]string{
+		0: "just now", time.Minute: "1 min", 12 * time.Minute: "12 min", time.Hour: "1 h", 5 * time.Hour: "5 h", 30 * time.Hour: "yesterday", 72 * time.Hour: "3 days",
+	} {
+		if got := shared.Age(now, now.Add(-before)); got != want {
+			t.Errorf("%v before, in few signs: got %q, want %q", before, got, want)
+		}
+	}
 	if got := shared.Day(now, now.AddDate(0, 0, -3)); got != "18 Nov" {
 		t.Errorf("this year: %q", got)
 	}
