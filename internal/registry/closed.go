@@ -170,8 +170,11 @@ func (c *condition) show(db *sqldb.DB, seen map[string]*sight) error {
 	if err != nil {
 		return fmt.Errorf("write what is seen of packages: %w", err)
 	}
-	c.join = ` LEFT JOIN (SELECT value ->> 'id' AS id, value ->> 'license' AS license, value ->> 'types' AS types, value ->> 'platforms' AS platforms,
-			value ->> 'file' AS file, CAST(value ->> 'downloads' AS BIGINT) AS downloads FROM ` + db.EachObject(c.arg(string(text))) + ` AS each) AS seen ON seen.id = p.id
+	// SQLite takes a JSON list for a short one and would look through the whole of it
+	// for each package; beside a table it makes an index. No package has no name.
+	c.join = ` LEFT JOIN (SELECT CAST(value ->> 'id' AS TEXT) AS id, value ->> 'license' AS license, value ->> 'types' AS types, value ->> 'platforms' AS platforms,
+			value ->> 'file' AS file, CAST(value ->> 'downloads' AS BIGINT) AS downloads FROM ` + db.EachObject(c.arg(string(text))) + ` AS each
+			UNION ALL SELECT id, '', '', '', '', downloads FROM packages WHERE name = '') AS seen ON seen.id = p.id
 		LEFT JOIN files AS newest ON newest.id = seen.file`
 	return nil
 }
