@@ -184,7 +184,9 @@ func timestamp(v jsontext.Value) (int64, error) {
 	if err != nil || math.Abs(f) >= 1<<53 {
 		return 0, errors.New("is not a time")
 	}
-	if f <= lastSeconds {
+	// Seconds of the first eight years after 1970 stay as they are: their
+	// milliseconds would be read as seconds again, here and by conda.
+	if f <= lastSeconds && f*1000 > lastSeconds {
 		f *= 1000
 	}
 	return int64(f), nil

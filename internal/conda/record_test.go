@@ -63,6 +63,7 @@ func TestParseIndexJSONNormalises(t *testing.T) {
 		{`,"noarch":null,"subdir":null,"depends":null`, func(*conda.Record) {}},
 		{`,"timestamp":1508520039`, func(r *conda.Record) { r.Timestamp = 1508520039000 }},
 		{`,"timestamp":1508520039.632`, func(r *conda.Record) { r.Timestamp = 1508520039632 }},
+		{`,"timestamp":170000023`, func(r *conda.Record) { r.Timestamp = 170000023 }},
 		{`,"timestamp":253402300800`, func(r *conda.Record) { r.Timestamp = 253402300800 }},
 		{`,"track_features":""`, func(*conda.Record) {}},
 		{`,"track_features":"mkl blas"`, func(r *conda.Record) { r.TrackFeatures = "mkl blas" }},

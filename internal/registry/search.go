@@ -260,15 +260,7 @@ func (r *Registry) Search(ctx context.Context, actor access.Actor, q Query) (Sea
 	if err != nil {
 		return SearchResult{}, err
 	}
-	var result SearchResult
-	if !q.HitsOnly {
-		if result.Total, err = r.count(ctx, c); err != nil {
-			return SearchResult{}, err
-		}
-		if result.Facets, err = r.facets(ctx, actor, seen, text, q); err != nil {
-			return SearchResult{}, err
-		}
-	}
+	filters := *c // the order may add to its arguments
 	order := c.column("downloads") + " DESC, p.name, p.id"
 	switch {
 	case q.Sort != "":
@@ -280,7 +272,17 @@ func (r *Registry) Search(ctx context.Context, actor access.Actor, q Query) (Sea
 		order = fmt.Sprintf(`CASE WHEN p.name = %s THEN 0 WHEN p.name LIKE %s ESCAPE '\' THEN 1 WHEN p.name LIKE %s ESCAPE '\' THEN 2 ELSE 3 END, %s`,
 			name, c.arg(likeEscape(text)+"%"), c.arg("%"+likeEscape(text)+"%"), order)
 	}
-	result.Hits, result.Next, err = r.page(ctx, c, order, q.After, bounded(q.Limit, 50))
+	var result SearchResult
+	if result.Hits, result.Next, err = r.page(ctx, c, order, q.After, bounded(q.Limit, 50)); err != nil || q.HitsOnly {
+		return result, err
+	}
+	result.Total = len(result.Hits)
+	if q.After != "" || result.Next != "" {
+		if result.Total, err = r.count(ctx, &filters); err != nil {
+			return SearchResult{}, err
+		}
+	}
+	result.Facets, err = r.facets(ctx, actor, seen, text, q)
 	return result, err
 }
 

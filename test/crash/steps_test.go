@@ -28,6 +28,7 @@ var pointless = map[string]string{
 	"refresh":        "what a package says of its files is written before import.current",
 	"sweep":          "it undoes what an import wrote, and so does the next change",
 	"sweepBlobs":     "bytes that nothing names; the next sweep finds them",
+	"CheckFiles":     "a file that is not noted as checked is read again",
 	"GC":             "temporary files; the next sweep finds them",
 }
 
