@@ -69,6 +69,10 @@ type ChannelPattern struct {
 	url     bool // whether the pattern is exact and a URL
 }
 
+// notInChannel are the characters that no channel of a spec has, since the text
+// of a spec gives them another meaning.
+const notInChannel = " []'\"#,=<>|()"
+
 // newChannelPattern reads a channel and gives the subdir cut off its end.
 func newChannelPattern(s string) (p ChannelPattern, subdir string, err error) {
 	if strings.HasPrefix(s, "^") && strings.HasSuffix(s, "$") {
@@ -79,7 +83,7 @@ func newChannelPattern(s string) (p ChannelPattern, subdir string, err error) {
 	if err != nil {
 		return ChannelPattern{}, "", err
 	}
-	if strings.ContainsAny(s, " []'\"#,=<>|()") {
+	if strings.ContainsAny(s, notInChannel) {
 		return ChannelPattern{}, "", errs.New(errs.Invalid, "The channel %q holds a character that no channel has.", clip(s)).On("channel")
 	}
 	text := id.canonical

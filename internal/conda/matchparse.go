@@ -48,6 +48,10 @@ func parseMatchSpec(s string, lists bool) (MatchSpec, error) {
 	if err := p.parse(); err != nil {
 		return MatchSpec{}, err
 	}
+	// The canonical text of an odd spelling may be longer than what was given.
+	if len(s) > maxMatchSpec/8 && len(p.spec.String()) > maxMatchSpec {
+		return MatchSpec{}, p.bad("its canonical text is longer than 4096 characters")
+	}
 	return p.spec, nil
 }
 
@@ -261,7 +265,7 @@ func (p *matchSpecParser) file(s string) error {
 		if fileName, splitErr = SplitFileName(base); splitErr != nil {
 			return splitErr
 		}
-		if channel, err := url.PathUnescape(u.Base()); err != nil || strings.ContainsAny(channel, "[]()'\"#,") {
+		if channel, err := url.PathUnescape(u.Base()); err != nil || strings.ContainsAny(channel, notInChannel) {
 			return p.bad("the address of its channel holds a character that the text of a spec gives another meaning")
 		}
 		if err := p.set("channel", u.Base()); err != nil {
