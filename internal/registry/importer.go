@@ -7,6 +7,7 @@ import (
 	"encoding/json/v2"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"strings"
 	"time"
@@ -75,7 +76,8 @@ type entry struct {
 }
 
 // load reads the repodata of a subdir and writes its rows, none of them visible
-// in the index yet.
+// in the index yet. One goroutine reads, the other fetches and writes, since
+// either takes about as long.
 func (i *importer) load(ctx context.Context, subdir string) (ImportCount, error) {
 	count := ImportCount{Location: i.src.document(subdir)}
 	if err := i.look(ctx, subdir); err != nil {
@@ -86,42 +88,88 @@ func (i *importer) load(ctx context.Context, subdir string) (ImportCount, error)
 		return count, errs.Wrap(errs.Invalid, err, "%s cannot be read.", count.Location)
 	}
 	defer f.Close()
-	leaveOut := func(name string, err error) {
-		count.LeftOut++
-		if len(count.Reasons) < 100 {
-			count.Reasons = append(count.Reasons, name+": "+errs.Message(err))
-		}
-	}
-	batch := make([]*entry, 0, importBatch)
-	done := 0
-	flush := func() error {
-		if !i.src.MetadataOnly {
-			if err := i.fetch(ctx, subdir, batch); err != nil {
+	batches := make(chan []*entry)
+	var written ImportCount
+	writer, both := errgroup.WithContext(ctx)
+	writer.Go(func() error {
+		done := 0
+		for batch := range batches {
+			if err := i.take(both, subdir, batch, &written); err != nil {
 				return err
 			}
+			done += len(batch)
+			i.progress(subdir, done)
 		}
-		kept := batch[:0]
-		for _, e := range batch {
-			if e.err != nil {
-				leaveOut(e.fileName, e.err)
-				continue
-			}
-			kept = append(kept, e)
-		}
-		if err := i.write(ctx, subdir, kept); err != nil {
+		return nil
+	})
+	readErr := i.read(both, bufio.NewReaderSize(f, 1<<20), subdir, &count, batches)
+	close(batches)
+	if err := writer.Wait(); err != nil {
+		return count, err
+	}
+	if readErr != nil {
+		return count, readErr
+	}
+	for _, f := range i.present {
+		i.names[f.PackageName] = true
+	}
+	count.Added += written.Added
+	count.LeftOut += written.LeftOut
+	count.Reasons = append(count.Reasons, written.Reasons...)
+	count.Reasons = count.Reasons[:min(len(count.Reasons), maxReasons)]
+	return count, i.refresh(ctx)
+}
+
+// maxReasons is how many reasons an ImportCount holds.
+const maxReasons = 100
+
+// leaveOut counts a file that is not taken.
+func (c *ImportCount) leaveOut(name string, err error) {
+	c.LeftOut++
+	if len(c.Reasons) < maxReasons {
+		c.Reasons = append(c.Reasons, name+": "+errs.Message(err))
+	}
+}
+
+// take fetches the archives of a batch, if that is wanted, and writes its rows.
+func (i *importer) take(ctx context.Context, subdir string, batch []*entry, count *ImportCount) error {
+	if !i.src.MetadataOnly {
+		if err := i.fetch(ctx, subdir, batch); err != nil {
 			return err
 		}
-		point(pointImportBatch)
-		count.Added += len(kept)
-		done += len(batch)
-		batch = make([]*entry, 0, importBatch)
-		i.progress(subdir, done)
-		return nil
 	}
-	info, err := repodata.ReadRecords(bufio.NewReaderSize(f, 1<<20), func(fileName string, raw jsontext.Value) error {
+	kept := make([]*entry, 0, len(batch))
+	for _, e := range batch {
+		if e.err != nil {
+			count.leaveOut(e.fileName, e.err)
+			continue
+		}
+		kept = append(kept, e)
+	}
+	if err := i.write(ctx, subdir, kept); err != nil {
+		return err
+	}
+	point(pointImportBatch)
+	count.Added += len(kept)
+	return nil
+}
+
+// read reads the document of a subdir and sends on what is new, in batches.
+func (i *importer) read(ctx context.Context, document io.Reader, subdir string, count *ImportCount, batches chan<- []*entry) error {
+	batch := make([]*entry, 0, importBatch)
+	send := func() error {
+		select {
+		case batches <- batch:
+			batch = make([]*entry, 0, importBatch)
+			return nil
+		case <-ctx.Done(): // the writer has failed, and says why
+			return ctx.Err()
+		}
+	}
+	info, err := repodata.ReadRecords(document, func(fileName string, raw jsontext.Value) error {
 		e, err := i.entry(subdir, fileName, raw)
 		if err != nil {
-			leaveOut(fileName, err)
+			count.leaveOut(fileName, err)
 			return nil
 		}
 		key := strings.ToLower(fileName)
@@ -131,34 +179,31 @@ func (i *importer) load(ctx context.Context, subdir string) (ImportCount, error)
 			count.Kept++
 			return nil
 		case there && old.id == "":
-			leaveOut(fileName, errs.New(errs.Exists, "The document lists it twice."))
+			count.leaveOut(fileName, errs.New(errs.Exists, "The document lists it twice."))
 			return nil
 		case there && old.sha256 != e.record.SHA256:
-			leaveOut(fileName, errs.New(errs.Exists, "%s has it already with other bytes.", i.owner.Name))
+			count.leaveOut(fileName, errs.New(errs.Exists, "%s has it already with other bytes.", i.owner.Name))
 			return nil
 		case there:
-			i.present = append(i.present, File{ID: old.id, OwnerID: i.owner.ID, OwnerName: i.owner.Name, Name: fileName})
-			i.names[packageName(e.record.Name)] = true
+			i.present = append(i.present, File{
+				ID: old.id, OwnerID: i.owner.ID, OwnerName: i.owner.Name, PackageName: packageName(e.record.Name), Name: fileName,
+			})
 			count.Added++
 			return nil
 		}
 		i.files[key] = present{sha256: e.record.SHA256}
-		batch = append(batch, e)
-		if len(batch) < importBatch {
+		if batch = append(batch, e); len(batch) < importBatch {
 			return nil
 		}
-		return flush()
+		return send()
 	})
 	if err != nil {
-		return count, err
+		return err
 	}
 	if info.Subdir != "" && info.Subdir != subdir {
-		return count, errs.New(errs.Invalid, "%s says that it is of %s.", count.Location, clip(info.Subdir)).Because("subdir-differs")
+		return errs.New(errs.Invalid, "%s says that it is of %s.", count.Location, clip(info.Subdir)).Because("subdir-differs")
 	}
-	if err := flush(); err != nil {
-		return count, err
-	}
-	return count, i.refresh(ctx)
+	return send()
 }
 
 // entry reads one record and works out when it was first seen.
