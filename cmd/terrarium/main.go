@@ -74,11 +74,6 @@ func sentence(err error) string {
 		return err.Error()
 	}
 	s := errs.Message(err)
-	if errs.Is(err, errs.Invalid) { // elsewhere the details are proposals that the sentence names
-		for _, d := range errs.Details(err) {
-			s += " " + d
-		}
-	}
 	if cause := errs.Cause(err); cause != nil {
 		s += " (" + cause.Error() + ")"
 	}

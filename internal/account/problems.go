@@ -22,8 +22,8 @@ func (p *problems) add(err error) {
 	*p = append(*p, errs.Wrap(errs.Internal, err, "Something broke here, not with you."))
 }
 
-// err gives nil, the one refusal, or one of the first refusal's kind that has
-// the others behind it.
+// err gives nil, the one refusal, or one of the first refusal's kind and reason
+// that says all of them.
 func (p problems) err() error {
 	switch len(p) {
 	case 0:
@@ -31,12 +31,9 @@ func (p problems) err() error {
 	case 1:
 		return p[0]
 	}
-	all := *p[0]
-	all.Cause, all.Details = fieldErrors(p), nil
-	for _, e := range p[1:] {
-		all.Details = append(all.Details, e.Message)
-	}
-	return &all
+	all := errs.All("This cannot be done", p)
+	all.Reason, all.Cause = p[0].Reason, fieldErrors(p)
+	return all
 }
 
 // fieldErrors stands behind a refusal that has several reasons.

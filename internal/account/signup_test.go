@@ -111,8 +111,13 @@ func TestSignUpRefusals(t *testing.T) {
 				t.Errorf("nothing is said of %s", field)
 			}
 		}
-		if len(errs.Details(err)) != 3 {
-			t.Errorf("besides %q: %q, want three more sentences", errs.Message(err), errs.Details(err))
+		if len(errs.Details(err)) != 4 {
+			t.Errorf("in %q: %q, want four sentences", errs.Message(err), errs.Details(err))
+		}
+		for _, said := range errs.Details(err) {
+			if !strings.Contains(errs.Message(err), said) {
+				t.Errorf("the sentence %q lacks %q", errs.Message(err), said)
+			}
 		}
 		free := fields["name"].Details
 		if len(free) != 2 {

@@ -230,6 +230,9 @@ func (q *request) BodyWriter() io.Writer {
 	return q.embedded.BodyWriter()
 }
 
+// notExpected begins the refusal of a request that is not of its form.
+const notExpected = "The request is not what is expected here"
+
 // refuse notes what huma found wrong with a request, so that its document is
 // written by the face like all others.
 func refuse(ctx huma.Context, _ string, v any) (any, error) {
@@ -248,16 +251,16 @@ func refuse(ctx huma.Context, _ string, v any) (any, error) {
 	case m.Status >= http.StatusInternalServerError:
 		kind = errs.Internal
 	}
-	var details []string
-	field := ""
+	var faults []*errs.Error
 	for _, d := range m.Errors {
 		at := strings.TrimPrefix(d.Location, "body.")
-		if field == "" {
-			field = at
-		}
-		details = append(details, strings.TrimPrefix(at+": "+d.Message, ": "))
+		faults = append(faults, errs.New(kind, "%s", strings.TrimPrefix(at+": "+d.Message, ": ")).On(at))
 	}
-	req.err = errs.New(kind, "The request is not what is expected here.").On(field).With(details...)
+	if all := errs.All(notExpected, faults); all != nil {
+		req.err = all
+	} else {
+		req.err = errs.New(kind, "%s.", notExpected)
+	}
 	return v, nil
 }
 

@@ -43,12 +43,24 @@ const (
 // called fileName, and checks that the two agree. Of a .conda only the ZIP
 // directory and info/ are read, of a .tar.bz2 as much as it takes to get past
 // info/ (see Limits.BZ2Tail).
+//
+// A package that could be read and is refused for what it says comes back beside
+// its refusal, so that whoever knows of further faults can tell all of them.
 func Read(r io.ReaderAt, size int64, fileName string, lim Limits) (*Info, error) {
 	info, err := read(r, size, fileName, lim)
 	if err != nil {
 		return nil, nothingStored(err)
 	}
-	return info, nil
+	return info, Refuse(fileName, info.Faults)
+}
+
+// Refuse gives the refusal of a package for all its faults at once, or nil where
+// there are none.
+func Refuse(fileName string, faults []*errs.Error) error {
+	if all := errs.All(fileName+" cannot be published", faults); all != nil {
+		return nothingStored(all)
+	}
+	return nil
 }
 
 // read is Read without the last sentence of its refusals.

@@ -60,7 +60,7 @@ func TestLenient(t *testing.T) {
 // TestRefusalNames shows whole sentences: file, rule, limit.
 func TestRefusalNames(t *testing.T) {
 	want := map[string]string{
-		"lying version":    "demo-1.0-0.conda: info/index.json says version 1.0.0, the file name says 1.0. Nothing was stored.",
+		"lying version":    "demo-1.0-0.conda cannot be published: info/index.json says version 1.0.0, the file name says 1.0. Nothing was stored.",
 		"large index.json": "demo-1.0-0.conda: info/index.json has 1048686 bytes; the limit is 1 MiB. Nothing was stored.",
 		"window of 256 MiB": "demo-1.0-0.conda: info-demo-1.0-0.tar.zst needs a zstd window of 256 MiB; the limit is 128 MiB. " +
 			"Compress it with a lower level. Nothing was stored.",

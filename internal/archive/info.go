@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"encoding/json/jsontext"
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -39,6 +40,10 @@ type Info struct {
 	// left to whoever has the bytes. RunExports is never nil. Subdir is empty
 	// where a package that is not noarch does not say it.
 	Record conda.Record
+
+	// Faults are what is wrong with the values of Record, each errs.Invalid with
+	// its key as the field. A package with any is refused (see Refuse).
+	Faults []*errs.Error
 
 	// IndexJSON is info/index.json as found.
 	IndexJSON []byte
@@ -245,21 +250,29 @@ func (c *collector) license(m member) error {
 	return nil
 }
 
-// finish parses what was found and compares it with the file name.
+// finish parses what was found and compares it with the file name. What is wrong
+// with the values is gathered in Info.Faults; only what leaves nothing to compare
+// is an error.
 func (c *collector) finish() (*Info, error) {
 	p, info := c.p, &c.info
 	if info.IndexJSON == nil {
 		return nil, p.damaged("it has no info/index.json, so it is not a conda package.")
 	}
-	record, err := conda.ParseIndexJSON(info.IndexJSON)
+	record, faults, err := conda.ReadIndexJSON(info.IndexJSON)
 	if err != nil {
 		return nil, p.about(err)
+	}
+	unread := map[string]bool{} // keys of which no more can be said
+	for _, f := range faults {
+		unread[f.Field] = true
 	}
 	record.RunExports = &conda.RunExports{}
 	if info.RunExports != nil {
 		exports, err := conda.ParseRunExports(info.RunExports)
-		if err != nil {
-			return nil, p.about(err)
+		if e, ok := errors.AsType[*errs.Error](err); ok {
+			faults = append(faults, e)
+		} else if err != nil {
+			return nil, err
 		}
 		record.RunExports = &exports
 	}
@@ -268,24 +281,21 @@ func (c *collector) finish() (*Info, error) {
 		{"version", record.Version, p.name.Version},
 		{"build", record.Build, p.name.Build},
 	} {
-		if part.index != part.file {
-			return nil, errs.New(errs.Invalid, "%s: info/index.json says %s %s, the file name says %s.",
-				p.fileName, part.key, plain(part.index), part.file).Because(reasonMismatch).On(part.key)
+		if part.index != part.file && !unread[part.key] {
+			faults = append(faults, errs.New(errs.Invalid, "info/index.json says %s %s, the file name says %s.",
+				part.key, plain(part.index), part.file).Because(reasonMismatch).On(part.key))
 		}
 	}
-	// A subdir becomes a part of URLs, so it is never taken as it comes.
-	if p.lim.Lenient && record.Subdir != "" {
-		err = conda.CheckSubdir(record.Subdir)
-	} else if !p.lim.Lenient {
-		err = record.Validate()
-	}
-	if err != nil {
-		return nil, p.about(err)
+	for _, f := range record.Faults() {
+		// A subdir becomes a part of URLs, so it is never taken as it comes.
+		if !unread[f.Field] && (!p.lim.Lenient || f.Field == "subdir") {
+			faults = append(faults, f)
+		}
 	}
 	if record.Subdir == "" && record.Noarch != "" {
 		record.Subdir = "noarch"
 	}
-	info.Record = record
+	info.Record, info.Faults = record, faults
 	if !c.pathsFound {
 		c.oldPaths()
 	}

@@ -27,7 +27,7 @@ func eachMember(b []byte, f func(key string, v jsontext.Value) error) error {
 		if _, err := dec.ReadToken(); err != nil {
 			return describe(err)
 		}
-		return errors.New("it is not an object")
+		return errNotObject
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return describe(err)
@@ -54,6 +54,9 @@ func eachMember(b []byte, f func(key string, v jsontext.Value) error) error {
 	}
 	return nil
 }
+
+// errNotObject is what eachMember says of JSON that is something else.
+var errNotObject = errors.New("it is not an object")
 
 // describe shortens an error of the JSON decoder for people.
 func describe(err error) error {

@@ -78,39 +78,49 @@ func (r Record) FileName(format Format) string {
 // look, under "v3" (CEP 48).
 func (r Record) V3() bool { return r.SchemaVersion >= 3 }
 
-// Validate checks a record that is about to be published: its name, version,
-// build and subdir are ones that a new file may have, its dependencies can be
-// read as match specs, its numbers are in range, its hashes are hashes. It
-// returns nil or one errs.Invalid that has every reason in its details.
+// Validate checks a record that is about to be published. It returns nil or one
+// errs.Invalid that has every fault in its details.
 func (r Record) Validate() error {
-	var reasons []string
-	check := func(err error) {
+	if all := errs.All("The metadata of "+clip(r.Name+"-"+r.Version+"-"+r.Build)+" cannot be published", r.Faults()); all != nil {
+		return all
+	}
+	return nil
+}
+
+// Faults gives all that keeps a record from being published: its name, version,
+// build and subdir must be ones that a new file may have, its dependencies must
+// be match specs, its numbers in range, its hashes hashes. Each is errs.Invalid
+// with the key of info/index.json as its field.
+func (r Record) Faults() []*errs.Error {
+	var faults []*errs.Error
+	add := func(key, message string) {
+		faults = append(faults, errs.New(errs.Invalid, "%s", message).Because(reasonMetadata).On(key))
+	}
+	check := func(key string, err error) {
 		if err != nil {
-			reasons = append(reasons, errs.Message(err))
+			add(key, errs.Message(err))
 		}
 	}
-	refuse := func(format string, args ...any) {
-		reasons = append(reasons, fmt.Sprintf(format, args...))
-	}
+	refuse := func(key, format string, args ...any) { add(key, fmt.Sprintf(format, args...)) }
 
-	check(CheckPackageName(r.Name))
-	check(CheckVersionText(r.Version))
-	check(CheckBuild(r.Build))
+	check("name", CheckPackageName(r.Name))
+	check("version", CheckVersionText(r.Version))
+	check("build", CheckBuild(r.Build))
 	if r.BuildNumber < 0 {
-		refuse("The build number %d must not be negative.", r.BuildNumber)
+		refuse("build_number", "The build number %d must not be negative.", r.BuildNumber)
 	}
 	if r.Subdir != "" {
-		check(CheckSubdir(r.Subdir))
+		check("subdir", CheckSubdir(r.Subdir))
 	}
 	switch r.Noarch {
 	case "", noarchGeneric, noarchPython:
 	default:
-		refuse("noarch is %q; it may be generic or python.", clip(r.Noarch))
+		refuse("noarch", "noarch is %q; it may be generic or python.", clip(r.Noarch))
 	}
 	dependencies := func(key string, specs []string) {
 		for _, s := range specs {
 			if _, err := ParseDependency(s); err != nil {
-				refuse("In %s: %s", key, errs.Message(err))
+				refuse(key, "In %s: %s", key, errs.Message(err))
 			}
 		}
 	}
@@ -118,36 +128,32 @@ func (r Record) Validate() error {
 	dependencies("constrains", r.Constrains)
 	for group, specs := range sorted(r.ExtraDepends) {
 		if !extraName(group) {
-			refuse("The group %q in extra_depends must be 1 to 64 lower-case letters, digits, dots, underscores, plus signs and dashes.", clip(group))
+			refuse("extra_depends", "The group %q in extra_depends must be 1 to 64 lower-case letters, digits, dots, underscores, plus signs and dashes.", clip(group))
 		}
 		dependencies("extra_depends", specs)
 	}
 	if slices.Contains(r.Flags, "") {
-		refuse("A flag must not be empty.")
+		refuse("flags", "A flag must not be empty.")
 	}
 	if !sitePackagesPath(r.PythonSitePackagesPath) {
-		refuse("python_site_packages_path %q must be a path below the environment, with slashes and without dot dot.", clip(r.PythonSitePackagesPath))
+		refuse("python_site_packages_path", "python_site_packages_path %q must be a path below the environment, with slashes and without dot dot.", clip(r.PythonSitePackagesPath))
 	}
 	if r.Timestamp < 0 || r.IndexedTimestamp < 0 {
-		refuse("A timestamp must not be negative.")
+		refuse("timestamp", "A timestamp must not be negative.")
 	}
 	if r.Size < 0 {
-		refuse("The size %d must not be negative.", r.Size)
+		refuse("size", "The size %d must not be negative.", r.Size)
 	}
 	if r.MD5 != "" && !isHex(r.MD5, md5Length) {
-		refuse("md5 %q must be 32 lower-case hexadecimal digits.", clip(r.MD5))
+		refuse("md5", "md5 %q must be 32 lower-case hexadecimal digits.", clip(r.MD5))
 	}
 	if r.SHA256 != "" && !isHex(r.SHA256, sha256Length) {
-		refuse("sha256 %q must be 64 lower-case hexadecimal digits.", clip(r.SHA256))
+		refuse("sha256", "sha256 %q must be 64 lower-case hexadecimal digits.", clip(r.SHA256))
 	}
 	if r.SchemaVersion < 0 {
-		refuse("schema_version %d must not be negative.", r.SchemaVersion)
+		refuse("schema_version", "schema_version %d must not be negative.", r.SchemaVersion)
 	}
-	if len(reasons) > 0 {
-		return errs.New(errs.Invalid, "The metadata of %s cannot be published. %s", clip(r.Name+"-"+r.Version+"-"+r.Build), reasons[0]).
-			Because("invalid-metadata").With(reasons...)
-	}
-	return nil
+	return faults
 }
 
 // The values of Record.Noarch.

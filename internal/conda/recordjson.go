@@ -27,8 +27,25 @@ func ParseIndexJSON(b []byte) (Record, error) {
 	if len(b) > maxIndexJSON {
 		return Record{}, errs.New(errs.TooLarge, "info/index.json has %d bytes; the limit is %d.", len(b), maxIndexJSON)
 	}
-	return parseRecord(b, recordReader{noun: "info/index.json"})
+	return parseRecord(b, recordReader{noun: indexJSONNoun})
 }
+
+// ReadIndexJSON is ParseIndexJSON for whoever wants to tell everything that is
+// wrong: where the document is an object, it gives the record as far as it could
+// be read beside the faults, each errs.Invalid with its key as the field. Keys
+// with a fault are empty in the record.
+func ReadIndexJSON(b []byte) (Record, []*errs.Error, error) {
+	if len(b) > maxIndexJSON {
+		return Record{}, nil, errs.New(errs.TooLarge, "info/index.json has %d bytes; the limit is %d.", len(b), maxIndexJSON)
+	}
+	return readRecord(b, recordReader{noun: indexJSONNoun})
+}
+
+// indexJSONNoun names info/index.json in messages.
+const indexJSONNoun = "info/index.json"
+
+// reasonMetadata is the machine word of what is wrong with metadata.
+const reasonMetadata = "invalid-metadata"
 
 // ParseRecord reads one record of an upstream repodata document. It is lenient
 // about spelling (whole numbers written as text or with a fraction of zero) and
@@ -51,7 +68,7 @@ func ParseRunExports(b []byte) (RunExports, error) {
 	var out RunExports
 	value := jsontext.Value(b)
 	if !value.IsValid() {
-		return out, errs.New(errs.Invalid, "run_exports.json is not valid JSON.").Because("invalid-metadata")
+		return out, errs.New(errs.Invalid, "run_exports.json is not valid JSON.").Because(reasonMetadata)
 	}
 	var err error
 	switch value.Kind() {
@@ -82,7 +99,7 @@ func ParseRunExports(b []byte) (RunExports, error) {
 		err = errors.New("must be an object or a list")
 	}
 	if err != nil {
-		return RunExports{}, errs.New(errs.Invalid, "run_exports.json cannot be read: %s.", err).Because("invalid-metadata")
+		return RunExports{}, errs.New(errs.Invalid, "run_exports.json cannot be read: %s.", err).Because(reasonMetadata)
 	}
 	return out, nil
 }
@@ -93,34 +110,59 @@ type recordReader struct {
 	upstream bool   // a record of repodata rather than a package's own word
 }
 
-// parseRecord reads one object, and all of it, to give every reason at once.
+// parseRecord reads one object and refuses it for all its faults at once.
 func parseRecord(b []byte, how recordReader) (Record, error) {
+	r, faults, err := readRecord(b, how)
+	if err != nil {
+		return Record{}, err
+	}
+	if all := errs.All(sentenceCase(how.noun)+" cannot be read", faults); all != nil {
+		return Record{}, all
+	}
+	return r, nil
+}
+
+// readRecord reads one object, and all of it, to find every fault.
+func readRecord(b []byte, how recordReader) (Record, []*errs.Error, error) {
 	var (
-		r       Record
-		reasons []string
-		seen    = map[string]bool{}
+		r      Record
+		faults []*errs.Error
+		seen   = map[string]bool{}
 	)
+	fault := func(key, format string, args ...any) {
+		faults = append(faults, errs.New(errs.Invalid, format, args...).Because(reasonMetadata).On(key))
+	}
 	err := eachMember(b, func(key string, v jsontext.Value) error {
 		seen[key] = true
 		if err := how.set(&r, key, v); err != nil {
-			reasons = append(reasons, fmt.Sprintf("%q in %s %s.", clip(key), how.noun, err))
+			fault(key, "%q in %s %s.", clip(key), how.noun, err)
 		}
 		return nil
 	})
 	if err != nil {
-		// The text of jsontext says where and what; it quotes no input.
-		return Record{}, errs.New(errs.Invalid, "%s is not a JSON object without duplicate keys: %s.",
-			strings.ToUpper(how.noun[:1])+how.noun[1:], err).Because("invalid-metadata")
+		what := "is not valid JSON: " + err.Error() // which says where and what, and quotes no input
+		switch {
+		case errors.Is(err, errNotObject):
+			what = "is not a JSON object"
+		case errors.Is(err, jsontext.ErrDuplicateName):
+			what = "has a key twice: " + err.Error()
+		}
+		return Record{}, nil, errs.New(errs.Invalid, "%s %s.", sentenceCase(how.noun), what).Because(reasonMetadata)
 	}
 	for _, key := range []string{"name", "version", "build", "build_number"} {
 		if !seen[key] && !(how.upstream && key == "build_number") {
-			reasons = append(reasons, fmt.Sprintf("%q is missing from %s.", key, how.noun))
+			fault(key, "%q is missing from %s.", key, how.noun)
 		}
 	}
-	if len(reasons) > 0 {
-		return Record{}, errs.New(errs.Invalid, "%s", reasons[0]).Because("invalid-metadata").With(reasons...)
+	return r, faults, nil
+}
+
+// sentenceCase begins a sentence with a noun; a file's name stays as it is.
+func sentenceCase(noun string) string {
+	if noun == indexJSONNoun {
+		return noun
 	}
-	return r, nil
+	return strings.ToUpper(noun[:1]) + noun[1:]
 }
 
 // set puts the value of one key into its field. Its errors continue a sentence

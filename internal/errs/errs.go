@@ -61,10 +61,11 @@ func (k Kind) String() string {
 // Error is a failure with a kind and a sentence for people.
 type Error struct {
 	Kind    Kind
-	Message string   // a whole sentence: what was wrong, which limit, what to do
+	Message string   // all there is to say, in whole sentences: what was wrong, which limit, what to do
+	Head    string   // Message without its reasons, where those are in Details; else ""
 	Reason  string   // a short machine word ("file-exists"); empty means Kind.String()
 	Field   string   // the form field or JSON key that is wrong, if one is
-	Details []string // further sentences, where a refusal has several reasons
+	Details []string // each reason, or each proposal, of Message by itself
 	Cause   error    // for the log only
 }
 
@@ -101,7 +102,7 @@ func (e *Error) On(field string) *Error {
 	return e
 }
 
-// With adds further sentences and returns the error.
+// With adds what Message says also one by one, and returns the error.
 func (e *Error) With(details ...string) *Error {
 	e.Details = append(e.Details, details...)
 	return e
@@ -135,7 +136,16 @@ func Reason(err error) string {
 	return KindOf(err).String()
 }
 
-// Details gives the further sentences of err.
+// Head gives the sentence of err that stands above a list of its Details, or
+// Message where these are no reasons.
+func Head(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind != Internal && e.Head != "" {
+		return e.Head
+	}
+	return Message(err)
+}
+
+// Details gives the reasons or proposals of err one by one; Message has them too.
 func Details(err error) []string {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Details

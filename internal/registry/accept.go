@@ -2,12 +2,14 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -147,7 +149,7 @@ func (r *Registry) read(ctx context.Context, src io.ReaderAt, a *accepted, want 
 		return ctx.Err()
 	}
 	info, err := archive.Read(src, a.Size, a.FileName, r.opts.Limits)
-	if err != nil {
+	if info == nil {
 		return err
 	}
 	if err := a.describe(info, want, r.now()); err != nil {
@@ -160,38 +162,14 @@ func (r *Registry) read(ctx context.Context, src io.ReaderAt, a *accepted, want 
 	return nil
 }
 
-// describe takes over what the archive says, where it agrees with what was
-// expected.
+// describe takes over what the archive says, where nothing is wrong with it and
+// it agrees with what was expected. Else its refusal has every reason.
 func (a *accepted) describe(info *archive.Info, want expected, now time.Time) error {
 	record := info.Record
-	switch {
-	case want.Subdir == "" && record.Subdir == "":
-		return errs.New(errs.Invalid, "%s does not say its subdir, so say it with the upload.", a.FileName).Because("subdir-missing")
-	case record.Subdir == "":
-		record.Subdir = want.Subdir
-	case want.Subdir != "" && record.Subdir != want.Subdir:
-		return errs.New(errs.Invalid, "%s belongs to %s, as its info/index.json says, and was sent to %s.",
-			a.FileName, record.Subdir, clip(want.Subdir)).Because("subdir-differs")
+	if err := archive.Refuse(a.FileName, slices.Concat(info.Faults, want.faults(info, now))); err != nil {
+		return err
 	}
-	if want.Package != "" && packageName(want.Package) != packageName(record.Name) {
-		return errs.New(errs.Invalid, "%s is the package %s and cannot be uploaded as %s. Leave out -p, or build it under that name.",
-			a.FileName, record.Name, clip(want.Package)).Because("name-differs")
-	}
-	if want.Version != "" && want.Version != record.Version {
-		return errs.New(errs.Invalid, "%s is version %s and cannot be uploaded as %s. Leave out -v, or build it as that version.",
-			a.FileName, record.Version, clip(want.Version)).Because("version-differs")
-	}
-	if record.V3() {
-		// Such a record would stop older clients from reading the whole index
-		// (CEP 43), and the group of its own that it needs is not written yet.
-		return errs.New(errs.Invalid, "%s has schema_version %d, with which this server cannot index yet. Build it without extras, flags and conditional dependencies.",
-			a.FileName, record.SchemaVersion).Because("schema-version")
-	}
-	const skew = time.Hour // of the builder's clock
-	if record.Timestamp > now.Add(skew).UnixMilli() {
-		return errs.New(errs.Invalid, "%s says that it was built on %s, which is in the future. Build it again with the right time.",
-			a.FileName, unixMilli(record.Timestamp).Format(time.RFC3339)).Because("timestamp-in-future")
-	}
+	record.Subdir = cmp.Or(record.Subdir, want.Subdir)
 	record.Size, record.MD5, record.SHA256, record.IndexedTimestamp = a.Size, a.MD5, a.SHA256, a.IndexedMS
 	if err := record.Validate(); err != nil {
 		return err
@@ -207,6 +185,47 @@ func (a *accepted) describe(info *archive.Info, want expected, now time.Time) er
 		return err
 	}
 	return a.keepInfo(info)
+}
+
+// faults are what keeps an archive from being published as what it was sent as.
+// Of a key that the archive itself has wrong nothing more is said.
+func (want expected) faults(info *archive.Info, now time.Time) (faults []*errs.Error) {
+	record := info.Record
+	known := map[string]bool{}
+	for _, f := range info.Faults {
+		known[f.Field] = true
+	}
+	fault := func(key, reason, format string, args ...any) {
+		if !known[key] {
+			faults = append(faults, errs.New(errs.Invalid, format, args...).Because(reason).On(key))
+		}
+	}
+	switch {
+	case want.Subdir == "" && record.Subdir == "":
+		fault("subdir", "subdir-missing", "It does not say its subdir, so say it with the upload.")
+	case want.Subdir != "" && record.Subdir != "" && record.Subdir != want.Subdir:
+		fault("subdir", "subdir-differs", "It belongs to %s, as its info/index.json says, and was sent to %s.", record.Subdir, clip(want.Subdir))
+	}
+	if want.Package != "" && packageName(want.Package) != packageName(record.Name) {
+		fault("name", "name-differs", "It is the package %s and cannot be uploaded as %s. Leave out -p, or build it under that name.",
+			record.Name, clip(want.Package))
+	}
+	if want.Version != "" && want.Version != record.Version {
+		fault("version", "version-differs", "It is version %s and cannot be uploaded as %s. Leave out -v, or build it as that version.",
+			record.Version, clip(want.Version))
+	}
+	if record.V3() {
+		// Such a record would stop older clients from reading the whole index
+		// (CEP 43), and the group of its own that it needs is not written yet.
+		fault("schema_version", "schema-version", "It has schema_version %d, with which this server cannot index yet. Build it without extras, flags and conditional dependencies.",
+			record.SchemaVersion)
+	}
+	const skew = time.Hour // of the builder's clock
+	if record.Timestamp > now.Add(skew).UnixMilli() {
+		fault("timestamp", "timestamp-in-future", "It says that it was built on %s, which is in the future. Build it again with the right time.",
+			unixMilli(record.Timestamp).Format(time.RFC3339))
+	}
+	return faults
 }
 
 // keepInfo takes over what pages and channeldata show.

@@ -176,7 +176,9 @@ func (u upload) expected() expected {
 type refusal struct {
 	Kind    errs.Kind
 	Message string
+	Head    string
 	Reason  string
+	Field   string
 	Details []string
 }
 
@@ -212,7 +214,7 @@ func (r *Registry) Receive(ctx context.Context, secret string, body io.Reader, d
 	var refused jsontext.Value
 	switch err := r.read(ctx, src, &a, want); errs.KindOf(err) {
 	case errs.Invalid, errs.TooLarge:
-		if refused, err = json.Marshal(refusal{errs.KindOf(err), errs.Message(err), errs.Reason(err), errs.Details(err)}); err != nil {
+		if refused, err = json.Marshal(refusal{errs.KindOf(err), errs.Message(err), errs.Head(err), errs.Reason(err), errs.Field(err), errs.Details(err)}); err != nil {
 			return fmt.Errorf("keep a refusal: %w", err)
 		}
 	default:
@@ -300,5 +302,5 @@ func (r *Registry) refuseUpload(ctx context.Context, actor access.Actor, u uploa
 	if err != nil {
 		return err
 	}
-	return errs.New(why.Kind, "%s", why.Message).Because(why.Reason).With(why.Details...)
+	return &errs.Error{Kind: why.Kind, Message: why.Message, Head: why.Head, Reason: why.Reason, Field: why.Field, Details: why.Details}
 }

@@ -150,7 +150,10 @@ func (f *Face) addFile(r *http.Request, v *visit, fields map[string]string, part
 		if kind := errs.KindOf(err); kind == errs.Internal || kind == errs.Unavailable {
 			return result, err
 		}
-		result.Reasons = append([]string{errs.Message(err)}, errs.Details(err)...)
+		result.Reasons = []string{errs.Message(err)}
+		if errs.Head(err) != errs.Message(err) {
+			result.Reasons = errs.Details(err) // the file's name stands above them
+		}
 		result.Remedy = remedy(err)
 		if _, err := io.Copy(io.Discard, part); err != nil {
 			return result, errs.Wrap(errs.Invalid, err, "The upload ended early.")

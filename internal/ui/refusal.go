@@ -34,7 +34,7 @@ func (f *Face) refuse(w http.ResponseWriter, r *http.Request, err error) {
 // now. It asks neither a database nor a session.
 func (f *Face) ErrorPage(w http.ResponseWriter, r *http.Request, err error) {
 	status := web.Status(err)
-	p := refusal.Page{Page: f.frame(r, ""), Status: status, Heading: errs.Message(err), Reasons: errs.Details(err)}
+	p := refusal.Page{Page: f.frame(r, ""), Status: status, Heading: errs.Head(err), Reasons: errs.Details(err)}
 	p.Page.NoIndex = true
 	if caller := web.CallerOf(r); caller.Err == nil && !caller.Actor.Anonymous() {
 		me := shared.Owner{Name: caller.Actor.Name}

@@ -72,14 +72,8 @@ func Problem(w http.ResponseWriter, r *http.Request, status int, err error) {
 
 // ErrorObject writes {"error": sentence}, which the classic client reads.
 func ErrorObject(w http.ResponseWriter, _ *http.Request, status int, err error) {
-	msg := errs.Message(err)
-	if errs.Is(err, errs.Invalid) { // elsewhere the details are proposals that the sentence names
-		for _, d := range errs.Details(err) {
-			msg += " " + d
-		}
-	}
 	retryAfter(w, err)
-	writeJSON(w, status, "application/json", map[string]string{"error": msg})
+	writeJSON(w, status, "application/json", map[string]string{"error": errs.Message(err)})
 }
 
 // NestedError writes {"error": {"code", "message"}}, which anaconda-auth reads.
