@@ -113,10 +113,11 @@ func CheckBuild(s string) error {
 // its owner: one or more parts joined by "/", each a lower-case letter and then
 // letters, digits, underscores, dots and dashes, at most 128 bytes together.
 //
-// Names that a URL could not tell from something else are refused: "label",
-// "at", "t" and "nolabel" in front, a subdir or "t" as any part (conda takes
-// what follows "/t/" for a token wherever it stands), and "lock", "copy" and
-// "upload" as a later part, which are calls of the API.
+// Names that an address could not tell from something else are refused. Of any
+// part: "label", "at", "t" (conda takes what follows "/t/" for a token wherever it
+// stands), a subdir, and what ends like a file of a channel ("rss.xml",
+// "v1.json"). In front: "nolabel". Later: "lock", "copy" and "upload", which are
+// calls of the API.
 func CheckChannelName(s string) error { return checkChannelName(s, "channel") }
 
 // CheckLabel reports as errs.Invalid why s may not be a label. A label is a
@@ -139,9 +140,9 @@ func checkChannelName(s, noun string) error {
 			return bad("The %s name %q may hold lower-case letters, digits, underscores, dots and dashes, and each part between slashes must begin with a letter.",
 				noun, clip(s))
 		}
-		reserved := part == "t" || KnownSubdir(part)
+		reserved := part == "label" || part == "at" || part == "t" || KnownSubdir(part) || ChannelFile(part)
 		if first {
-			reserved = reserved || part == "label" || part == "at" || part == "nolabel"
+			reserved = reserved || part == "nolabel"
 		} else {
 			reserved = reserved || part == "lock" || part == "copy" || part == "upload"
 		}
@@ -151,6 +152,17 @@ func checkChannelName(s, noun string) error {
 		first = false
 	}
 	return nil
+}
+
+// ChannelFile reports whether s ends like a file that a channel or one of its
+// subdirs may have, whether it is made here or not: a package, or an index document
+// in any form that a client asks for. No part of a channel's name ends so.
+func ChannelFile(s string) bool {
+	switch s[strings.LastIndexByte(s, '.')+1:] {
+	case "conda", "bz2", "json", "zst", "jlap", "xml", "html", "gz", "sig":
+		return strings.Contains(s, ".")
+	}
+	return false
 }
 
 // channelPart reports whether s is one part of a channel's name.

@@ -49,8 +49,8 @@ func TestCheckBuild(t *testing.T) {
 func TestCheckChannelName(t *testing.T) {
 	for _, check := range []func(string) error{conda.CheckChannelName, conda.CheckLabel} {
 		checkRule(t, check,
-			[]string{"main", "dev", "rc/v2024.1", "a-b_c.d", "team/label", "team/at", strings.Repeat("a", 128)},
-			[]string{"", "Main", "1dev", "a//b", "/a", "a/", "a/1", "label", "label/x", "at", "at/x", "t", "x/t", "nolabel", "noarch", "linux-64", "dev/linux-64", "dev/lock", "dev/copy", "dev/upload/x", "a b", "é", strings.Repeat("a", 129)})
+			[]string{"main", "dev", "rc/v2024.1", "a-b_c.d", "my-dev/v1.0", "label-x", "ate", "conda", "json/v1", "x/nolabel", strings.Repeat("a", 128)},
+			[]string{"", "Main", "1dev", "a//b", "/a", "a/", "a/1", "label", "label/x", "x/label", "at", "at/x", "x/at", "x/at/dev", "t", "x/t", "rss.xml", "x/channeldata.json", "a.conda/b", "v1.tar.bz2", "nolabel", "noarch", "linux-64", "dev/linux-64", "dev/lock", "dev/copy", "dev/upload/x", "a b", "é", strings.Repeat("a", 129)})
 	}
 	if err := conda.CheckLabel("lock"); err != nil {
 		t.Errorf("lock is refused in front: %v", err)

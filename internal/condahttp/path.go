@@ -25,7 +25,8 @@ func channelDocument(file string) bool {
 }
 
 // parsePath splits a decoded path behind /conda. What stands between the owner
-// and the subdir, whatever its depth, is the channel.
+// and the subdir, whatever its depth, is the channel. Every name that
+// conda.CheckChannelName accepts reads back.
 func parsePath(path string) (address, bool) {
 	segs := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	if segs[0] == "" {
@@ -68,7 +69,7 @@ func splitSubdir(segs []string) (channel []string, subdir, file string) {
 		return segs[:n-1], "", last
 	}
 	for i := n - 2; i >= 0; i-- {
-		if conda.KnownSubdir(segs[i]) || strings.Contains(last, ".") && conda.CheckSubdir(segs[i]) == nil {
+		if conda.KnownSubdir(segs[i]) || conda.ChannelFile(last) && conda.CheckSubdir(segs[i]) == nil {
 			return segs[:i], segs[i], strings.Join(segs[i+1:], "/")
 		}
 	}

@@ -3,6 +3,10 @@ package condahttp
 import (
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
+
+	"terrarium/internal/conda"
 )
 
 func TestParsePath(t *testing.T) {
@@ -38,6 +42,9 @@ func TestParsePath(t *testing.T) {
 		{"/acme/dev", address{"acme", "dev", "", "", ""}},
 		{"/acme/linux-64", address{"acme", "main", "", "linux-64", ""}},
 		{"/acme/dev/noarch/", address{"acme", "dev", "", "noarch", ""}},
+		{"/acme/my-dev/v1.0", address{"acme", "my-dev/v1.0", "", "", ""}},
+		{"/acme/my-dev/at/2026-11-21T10:00:00.5Z", address{"acme", "my-dev", "2026-11-21T10:00:00.5Z", "", ""}},
+		{"/acme/linux-fake/repodata.json.bz2", address{"acme", "main", "", "linux-fake", "repodata.json.bz2"}},
 		{"/acme/linux-fake/repodata.json", address{"acme", "main", "", "linux-fake", "repodata.json"}},
 	} {
 		got, ok := parsePath(c.path)
@@ -49,6 +56,69 @@ func TestParsePath(t *testing.T) {
 		if got, ok := parsePath(path); ok {
 			t.Errorf("parsePath(%q) = %+v, want nothing", path, got)
 		}
+	}
+}
+
+// channelNames draws names that come close to what addresses mean otherwise.
+func channelNames() *rapid.Generator[string] {
+	part := rapid.OneOf(
+		rapid.StringMatching(`[a-z][a-z0-9_.-]{0,8}`),
+		rapid.StringMatching(`[a-z]{1,4}-[a-z0-9]{1,4}(\.[a-z0-9]{1,4})?`),
+		rapid.StringMatching(`[a-z]{1,4}\.(json|json\.zst|tar\.bz2|conda|xml|html|jlap|v1)`),
+		rapid.SampledFrom([]string{
+			"label", "at", "t", "nolabel", "noarch", "linux-64", "linux-fake", "shards", "main", "lock", "copy", "upload", "conda", "repo",
+			"channeldata.json", "rss.xml", "notices.json", "terms.json", "index.html", "repodata.json", "repodata_shards.msgpack.zst",
+		}),
+	)
+	return rapid.Map(rapid.SliceOfN(part, 1, 4), func(parts []string) string { return strings.Join(parts, "/") })
+}
+
+// TestEveryNameReadsBack: whatever may be a channel's name or a label has an
+// address at each of its documents, forms and times.
+func TestEveryNameReadsBack(t *testing.T) {
+	subdirs := append(conda.KnownSubdirs(), "linux-fake", "my-dev")
+	inSubdir := []string{
+		"", "/", "/repodata.json", "/repodata.json.zst", "/repodata.json.bz2", "/repodata.jlap", "/current_repodata.json", "/current_repodata.json.zst",
+		"/run_exports.json", "/run_exports.json.zst", "/repodata_shards.msgpack.zst", "/shards/00ff.msgpack.zst", "/a-1-0.conda", "/a-1-0.tar.bz2", "/index.html",
+	}
+	inChannel := []string{"", "/", "/channeldata.json", "/notices.json", "/terms.json", "/rss.xml", "/index.html"}
+	accepted := 0
+	rapid.Check(t, func(t *rapid.T) {
+		name := channelNames().Draw(t, "name")
+		if err := conda.CheckChannelName(name); err != nil {
+			if conda.CheckLabel(name) == nil {
+				t.Fatalf("%s is a label and no channel", name)
+			}
+			return
+		}
+		accepted++
+		when := rapid.SampledFrom([]string{"", "7", "2026-11-21", "2026-11-21T10:00:00Z", "2026-11-21T10:00:00.25+02:00"}).Draw(t, "at")
+		for _, prefix := range []string{"/acme/", "/acme/label/"} {
+			base := prefix + name
+			if when != "" {
+				base += "/at/" + when
+			}
+			check := func(path string, want address) {
+				want.owner, want.channel, want.at = "acme", name, when
+				if got, ok := parsePath(path); !ok || got != want {
+					t.Errorf("parsePath(%q) = %+v, %v; want %+v", path, got, ok, want)
+				}
+			}
+			for _, file := range inChannel {
+				check(base+file, address{file: strings.TrimPrefix(file, "/")})
+			}
+			for _, subdir := range subdirs {
+				for _, file := range inSubdir {
+					// A folder or page of a subdir that clients do not know is no address.
+					if conda.KnownSubdir(subdir) || len(file) > 1 && file != "/index.html" {
+						check(base+"/"+subdir+file, address{subdir: subdir, file: strings.TrimPrefix(file, "/")})
+					}
+				}
+			}
+		}
+	})
+	if accepted == 0 {
+		t.Error("no name was accepted")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"terrarium/internal/access"
 	"terrarium/internal/account"
 	"terrarium/internal/apptest"
+	"terrarium/internal/condatest"
 )
 
 // problem is what conda reads of a refusal.
@@ -193,5 +194,40 @@ func TestPageForBrowsers(t *testing.T) {
 	got := w.get(t, "", "/conda/acme/my-dev", "Accept", chromium)
 	if to := got.Header.Get("Location"); got.Status != http.StatusFound || to != w.Base+"/acme/-/channels/my-dev" {
 		t.Errorf("%s, Location %q; want the page of the channel", got, to)
+	}
+}
+
+// TestPublishedIsReadable: an upload is refused, or its file is read at the
+// address of the channel that was named.
+func TestPublishedIsReadable(t *testing.T) {
+	w := newWorld(t)
+	spec := condatest.Spec{Name: "there"}
+	b := condatest.Make(t, spec)
+	for _, c := range []struct {
+		channel string
+		made    bool
+	}{
+		{"x/at/dev", false},
+		{"x/label/dev", false},
+		{"x/at", false},
+		{"rss.xml", false},
+		{"my-dev/v1.json", false},
+		{"x/t/dev", false},
+		{"x/ate/dev", true},
+		{"my-dev/v1.0", true},
+		{"labels/x", true},
+	} {
+		up := w.Do(t, "POST", "/api/v1/upload/acme/"+c.channel, apptest.Request{
+			Token: w.alice.Token, Body: b, Type: "application/octet-stream", Header: map[string]string{"X-File-Name": spec.FileName()},
+		})
+		if !c.made {
+			if up.Status != http.StatusUnprocessableEntity && up.Status != http.StatusNotFound {
+				t.Errorf("%s: %s; want a refusal", c.channel, up)
+			}
+			continue
+		}
+		for _, path := range []string{"/noarch/" + spec.FileName(), "/noarch/repodata.json", "/channeldata.json", ""} {
+			w.Want(t, http.StatusOK, "GET", "/conda/acme/"+c.channel+path, apptest.Request{})
+		}
 	}
 }
