@@ -432,7 +432,7 @@ func TestNotices(t *testing.T) {
 	if _, err := w.Registry.UpdateNotice(t.Context(), actor, "acme", n.ID, registry.NoticeUpdate{Status: &published}); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/conda/acme/notices.json", "/conda/acme/my-dev/notices.json"} {
+	for _, path := range []string{"/conda/acme/notices.json", "/conda/acme/my-dev/notices.json", "/conda/acme/at/0/notices.json"} {
 		d := read(path)
 		if len(d.Notices) != 1 || d.Notices[0].ID != n.ID || d.Notices[0].Message != n.Message || d.Notices[0].Level != "warning" || d.Notices[0].CreatedAt.IsZero() {
 			t.Errorf("%s: %+v, want the notice", path, d)
@@ -465,9 +465,9 @@ func TestPast(t *testing.T) {
 		{"/label/main/at/" + w.Clock.Now().UTC().Format(time.RFC3339Nano), false, true},
 		{"/at/2020-01-01", false, false},
 	} {
-		for _, name := range []string{"/noarch/repodata.json", "/channeldata.json"} {
+		for name, mark := range map[string]string{"/noarch/repodata.json": `"`, "/channeldata.json": `"`, "/rss.xml": "<title>"} {
 			got := w.Want(t, http.StatusOK, "GET", "/conda/acme"+c.at+name, apptest.Request{})
-			demo, later := bytes.Contains(got.Body, []byte(`"demo`)), bytes.Contains(got.Body, []byte(`"later`))
+			demo, later := bytes.Contains(got.Body, []byte(mark+"demo")), bytes.Contains(got.Body, []byte(mark+"later"))
 			if later != c.later || demo != c.demo {
 				t.Errorf("%s: demo %v, later %v; want %v, %v", got, demo, later, c.demo, c.later)
 			}
@@ -478,7 +478,14 @@ func TestPast(t *testing.T) {
 		}
 	}
 	for _, at := range []string{"99", "yesterday", "2026-13-01", "-1", "99999999999999999999"} {
-		w.Want(t, http.StatusNotFound, "GET", "/conda/acme/at/"+at+"/noarch/repodata.json", apptest.Request{})
+		for _, name := range []string{"/noarch/repodata.json", "/channeldata.json", "/rss.xml", "/notices.json", "/terms.json"} {
+			w.Want(t, http.StatusNotFound, "GET", "/conda/acme/at/"+at+name, apptest.Request{})
+		}
+	}
+	// The validator of the past is not that of the present.
+	then, now := w.get(t, "", "/conda/acme/at/3/rss.xml"), w.get(t, "", "/conda/acme/rss.xml")
+	if then.Header.Get("ETag") == now.Header.Get("ETag") || bytes.Equal(then.Body, now.Body) {
+		t.Errorf("the feed of generation 3 is the present one: %s", then)
 	}
 	w.Want(t, http.StatusUnauthorized, "GET", "/conda/acme/secret/at/1/noarch/repodata.json", apptest.Request{})
 	w.Want(t, http.StatusOK, "GET", "/conda/acme/secret/at/1/noarch/repodata.json", apptest.Request{Token: w.alice.Token})

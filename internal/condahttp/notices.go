@@ -8,8 +8,15 @@ import (
 )
 
 // serveNotices answers notices.json (CEP 6): what the owner has published and
-// has not expired.
-func (f *Face) serveNotices(w http.ResponseWriter, r *http.Request, open registry.Opened) error {
+// has not expired. What is said now is for whoever asks now, also for those who
+// install from a channel as it was: they need a warning most. A time that the
+// channel does not have is 404 here too.
+func (f *Face) serveNotices(w http.ResponseWriter, r *http.Request, a address, open registry.Opened) error {
+	if a.at != "" {
+		if _, err := f.idx.GenerationAt(r.Context(), open, a.at); err != nil {
+			return err
+		}
+	}
 	list, err := f.reg.PublishedNotices(r.Context(), open.Channel.OwnerID)
 	if err != nil {
 		return err

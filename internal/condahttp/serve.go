@@ -267,13 +267,13 @@ func (f *Face) serveChannel(w http.ResponseWriter, r *http.Request, a address, o
 		}
 		return f.send(w, r, open, doc)
 	case "rss.xml":
-		doc, err := f.idx.Feed(r.Context(), open)
+		doc, err := f.idx.Feed(r.Context(), open, a.at)
 		if err != nil {
 			return err
 		}
 		return f.send(w, r, open, doc)
 	case "notices.json":
-		return f.serveNotices(w, r, open)
+		return f.serveNotices(w, r, a, open)
 	case "", "index.html":
 		return f.serveFolder(w, r, a)
 	}

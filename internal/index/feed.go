@@ -14,9 +14,9 @@ import (
 const feedLength = 100
 
 // Feed gives rss.xml (RSS 2.0): the newest files of the channel that the
-// caller may see.
-func (x *Index) Feed(ctx context.Context, open registry.Opened) (*Document, error) {
-	st, _, err := x.stateFor(ctx, open)
+// caller may see, as it is or, unless at is "", as it was then (see GenerationAt).
+func (x *Index) Feed(ctx context.Context, open registry.Opened, at string) (*Document, error) {
+	st, err := x.stateAt(ctx, open, at)
 	if err != nil {
 		return nil, err
 	}

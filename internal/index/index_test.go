@@ -247,7 +247,7 @@ func TestUploadIsInEveryForm(t *testing.T) {
 		if got := slices.Sorted(maps.Keys(data.Packages)); !slices.Equal(got, []string{"a", "b"}) {
 			t.Errorf("channeldata.json has %v, want a and b", got)
 		}
-		feed, err := w.idx.Feed(t.Context(), open)
+		feed, err := w.idx.Feed(t.Context(), open, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -136,7 +136,7 @@ func TestHiddenSubdirs(t *testing.T) {
 			}
 		}
 		check("live")
-		feed, err := w.idx.Feed(t.Context(), w.open(stranger, "main"))
+		feed, err := w.idx.Feed(t.Context(), w.open(stranger, "main"), "")
 		if err != nil {
 			t.Fatal(err)
 		}
