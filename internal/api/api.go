@@ -62,16 +62,13 @@ func (f *Face) Handler() http.Handler {
 	mux := web.Mount(f.Routes(), f.Error, func(http.ResponseWriter, *http.Request) error {
 		return errs.New(errs.NotFound, "There is nothing at this address.")
 	})
-	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
-		f.write(w, r, http.StatusMethodNotAllowed, errs.New(errs.Invalid, "This address does not take %s.", r.Method).Because("method"))
-	})
 	return f.warn(mux)
 }
 
 // Error writes an error the way the clients of the address read it.
 func (f *Face) Error(w http.ResponseWriter, r *http.Request, err error) {
 	status := web.Status(err)
-	if !ours(r) {
+	if !ours(r) && status != http.StatusMethodNotAllowed && status != http.StatusRequestedRangeNotSatisfiable {
 		status = classicStatus(err, status)
 	}
 	f.write(w, r, status, err)

@@ -403,6 +403,9 @@ func TestRefusals(t *testing.T) {
 			if a.status != c.want {
 				w.Errorf("%s: status %d, want %d: %s", a.request, a.status, c.want, a.body)
 			}
+			if allow := a.header.Get("Allow"); (a.status == http.StatusMethodNotAllowed) != strings.HasPrefix(allow, "GET, HEAD") {
+				w.Errorf("%s: Allow is %q", a.request, allow)
+			}
 			var body map[string]string
 			if err := json.Unmarshal(a.body, &body); err != nil || body["error"] == "" {
 				w.Errorf("%s: the error is %s", a.request, a.body)

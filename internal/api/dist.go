@@ -88,8 +88,7 @@ func (f *Face) download(w http.ResponseWriter, r *http.Request, actor access.Act
 	if plain := body.File(); plain != nil {
 		content = plain // goes out by sendfile
 	}
-	http.ServeContent(w, r, "", file.UploadedAt, content)
-	return nil
+	return web.ServeContent(w, r, file.UploadedAt, content)
 }
 
 // modifiedAfter reads the one key of the form that the client puts into the

@@ -318,6 +318,9 @@ func TestProblems(t *testing.T) {
 			}
 			o := a.object(w)
 			needs(w, o, "type", "title", "status", "detail", "message", "reason")
+			if allow := a.header.Get("Allow"); (c.want == http.StatusMethodNotAllowed) != (allow == "GET, HEAD, POST") {
+				w.Errorf("%s: Allow is %q", a.request, allow)
+			}
 			if got, _ := o["field"].(string); c.field != "" && got != c.field {
 				w.Errorf("%s %s: field %q, want %q: %s", a.request, c.body, got, c.field, a.body)
 			}

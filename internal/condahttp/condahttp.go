@@ -64,8 +64,11 @@ func (f *Face) Handler() http.Handler {
 func (f *Face) Error(w http.ResponseWriter, r *http.Request, err error) {
 	status := web.Status(err)
 	h := w.Header()
-	for _, name := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Length", "Accept-Ranges"} {
+	for _, name := range []string{"Last-Modified", "Content-Encoding", "Content-Length", "Accept-Ranges"} {
 		h.Del(name)
+	}
+	if status != http.StatusRequestedRangeNotSatisfiable { // else it says of what there is no such range
+		h.Del("ETag")
 	}
 	h.Set("Vary", "Authorization, Accept, Accept-Encoding")
 	if status == http.StatusUnauthorized {

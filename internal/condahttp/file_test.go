@@ -95,8 +95,8 @@ func TestRanges(t *testing.T) {
 		if c.want != 416 && !bytes.Equal(got.Body, whole[c.first:c.last+1]) {
 			t.Errorf("%s: %d bytes, want those from %d to %d", c.ask, len(got.Body), c.first, c.last)
 		}
-		if c.want == 416 && got.Header.Get("Cache-Control") == "public, max-age=31536000, immutable" {
-			t.Errorf("%s: the refusal may be kept for ever", c.ask)
+		if c.want == 416 && (got.Header.Get("Cache-Control") != "no-store" || got.Header.Get("ETag") != etag || got.Header.Get("Content-Type") != "application/problem+json") {
+			t.Errorf("%s: %v; want a problem document that is not kept, with the ETag of the file", c.ask, got.Header)
 		}
 	}
 	got := w.get(t, "", demo, "Range", "bytes=0-9,100-119")
@@ -281,12 +281,34 @@ func TestStreamedFromTheStore(t *testing.T) {
 	}
 }
 
+// TestRangeOfDocument: a range beyond a document is refused like one beyond a file.
+func TestRangeOfDocument(t *testing.T) {
+	w := newWorld(t)
+	for _, path := range paths() {
+		for _, coding := range codings(path) {
+			etag := w.get(t, "", path, "Accept-Encoding", coding).Header.Get("ETag")
+			got := w.get(t, "", path, "Range", "bytes=99999999-", "Accept-Encoding", coding)
+			var p problem
+			got.JSON(t, &p)
+			if got.Status != http.StatusRequestedRangeNotSatisfiable || p.Status != got.Status || p.Detail == "" || p.Reason != "range" {
+				t.Errorf("%s: want a problem document of 416", got)
+			}
+			if h := got.Header; h.Get("ETag") != etag || !strings.HasPrefix(h.Get("Content-Range"), "bytes */") || h.Get("Content-Encoding") != "" {
+				t.Errorf("%s as %s: %v; want the ETag %s and Content-Range", path, coding, h, etag)
+			}
+		}
+	}
+}
+
 func TestMethods(t *testing.T) {
 	w := newWorld(t)
 	for _, method := range []string{http.MethodPost, http.MethodDelete, http.MethodPatch} {
 		got := w.Want(t, http.StatusMethodNotAllowed, method, demo, apptest.Request{Token: w.alice.Token})
 		if allow := got.Header.Get("Allow"); allow != "GET, HEAD" {
 			t.Errorf("%s: Allow %q", got, allow)
+		}
+		if kind := got.Header.Get("Content-Type"); kind != "application/problem+json" {
+			t.Errorf("%s: it is %s", got, kind)
 		}
 	}
 }

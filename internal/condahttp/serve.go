@@ -148,8 +148,7 @@ func (f *Face) send(w http.ResponseWriter, r *http.Request, open registry.Opened
 	if h.Get("Content-Encoding") != "" && r.Header.Get("If-Match") == "" {
 		h.Set("Content-Length", strconv.FormatInt(doc.Size, 10)) // ServeContent leaves it out of what is coded
 	}
-	http.ServeContent(w, r, "", doc.Modified, doc.Open())
-	return nil
+	return web.ServeContent(w, r, doc.Modified, doc.Open())
 }
 
 func (f *Face) metadataControl(open registry.Opened) string {
@@ -175,8 +174,7 @@ func (f *Face) serveShard(w http.ResponseWriter, r *http.Request, a address, ope
 	h.Set("Vary", "Authorization, Accept-Encoding")
 	h.Set("Cache-Control", immutable(open.Public))
 	h.Set("Content-Type", "application/zstd")
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
-	return nil
+	return web.ServeContent(w, r, time.Time{}, bytes.NewReader(data))
 }
 
 func immutable(public bool) string {
@@ -227,8 +225,7 @@ func (f *Face) serveFile(w http.ResponseWriter, r *http.Request, a address, open
 		content = f // a plain file goes out by sendfile
 	}
 	r.Header.Del("If-Modified-Since") // a name may have had other bytes, deleted since
-	http.ServeContent(w, r, "", file.UploadedAt, content)
-	return nil
+	return web.ServeContent(w, r, file.UploadedAt, content)
 }
 
 // find looks the file up in the channel as it is or as it was.

@@ -16,6 +16,12 @@ import (
 // Status is the one meaning that each kind of error has as an HTTP status
 // (design.md §5). A face changes it only where a stock client demands so.
 func Status(err error) int {
+	switch errs.Reason(err) { // two refusals of HTTP itself, which no domain knows
+	case reasonMethod:
+		return http.StatusMethodNotAllowed
+	case reasonRange:
+		return http.StatusRequestedRangeNotSatisfiable
+	}
 	switch errs.KindOf(err) {
 	case errs.NotFound:
 		return http.StatusNotFound
@@ -41,6 +47,12 @@ func Status(err error) int {
 		return http.StatusInternalServerError
 	}
 }
+
+// The machine words of what Mount and ServeContent refuse.
+const (
+	reasonMethod = "method"
+	reasonRange  = "range"
+)
 
 // problem is RFC 9457 with the two members that stock clients look for.
 type problem struct {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+
+	"terrarium/internal/errs"
 )
 
 // setPath puts an escaped path into u.
@@ -38,7 +40,9 @@ func Param(r *http.Request, name string) string {
 	return d
 }
 
-// Mount registers the routes of a face on a new router. GET serves HEAD too.
+// Mount registers the routes of a face on a new router. GET serves HEAD too. A
+// method that an address does not take is an error of the status 405, after the
+// header Allow was set.
 func Mount(routes []Route, ew ErrorWriter, notFound Handler) *chi.Mux {
 	m := chi.NewRouter()
 	for _, rt := range routes {
@@ -49,7 +53,7 @@ func Mount(routes []Route, ew ErrorWriter, notFound Handler) *chi.Mux {
 		}
 	}
 	m.NotFound(Handle(notFound, ew).ServeHTTP)
-	m.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+	m.MethodNotAllowed(Handle(func(w http.ResponseWriter, r *http.Request) error {
 		path := r.URL.RawPath
 		if path == "" {
 			path = r.URL.Path
@@ -60,8 +64,9 @@ func Mount(routes []Route, ew ErrorWriter, notFound Handler) *chi.Mux {
 				allow = append(allow, method)
 			}
 		}
-		w.Header().Set("Allow", strings.Join(allow, ", "))
-		http.Error(w, "This address does not take this method.", http.StatusMethodNotAllowed)
-	})
+		methods := strings.Join(allow, ", ")
+		w.Header().Set("Allow", methods)
+		return errs.New(errs.Invalid, "This address does not take %q, only %s.", r.Method, methods).Because(reasonMethod)
+	}, ew).ServeHTTP)
 	return m
 }
