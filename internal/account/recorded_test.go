@@ -93,6 +93,11 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 			}},
 			{"EnsureMirrorOwners", changes, func() error { return w.EnsureMirrorOwners(ctx) }},
 			{"EnsureMirrorOwners", reads, func() error { return w.EnsureMirrorOwners(ctx) }},
+			{"InstanceID", keeps, func() error { _, err := w.InstanceID(ctx); return err }},
+			{"InstanceID", reads, func() error { _, err := w.InstanceID(ctx); return err }},
+			{"SetInstanceID", keeps, func() error {
+				return w.db.Tx(ctx, func(tx *sqldb.DB) error { return w.SetInstanceID(ctx, tx, "of the place") })
+			}},
 			{"Empty", reads, func() error { _, err := w.Empty(ctx, ""); return err }},
 			{"EnsureOrganization", changes, func() error { return w.EnsureOrganization(ctx, "sample", "To look at.") }},
 			{"CheckName", reads, func() error { return w.CheckName(ctx, "ana") }},

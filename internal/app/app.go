@@ -117,6 +117,9 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, options ...Option) (
 	}
 	a.people(&people)
 	a.Accounts = account.New(a.DB, people)
+	if err = a.claim(ctx); err != nil {
+		return nil, err
+	}
 	a.Registry = registry.New(a.DB, a.Blobs, registry.Options{
 		Now: a.now, Log: log, Gen: a.Rights, Limits: archive.DefaultLimits(), MaxUpload: cfg.MaxUpload, Fetch: a.fetch, AfterUpload: a.afterUpload,
 	})

@@ -17,6 +17,7 @@ import (
 	"terrarium/internal/blob"
 	"terrarium/internal/errs"
 	"terrarium/internal/registry"
+	"terrarium/internal/sqldb"
 )
 
 // A backup is a tar: first manifest.json, then database.jsonl (all rows in one
@@ -222,10 +223,31 @@ func (a *App) Restore(ctx context.Context, path string) error {
 	if err := a.restoreBlobs(ctx, t, m.Format, bad); err != nil {
 		return err
 	}
-	if _, err := rows.Seek(0, io.SeekStart); err != nil {
+	// The place stays itself: its store has its mark, and the backup's instance
+	// may live on elsewhere.
+	id, err := a.Accounts.InstanceID(ctx)
+	if err != nil {
 		return err
 	}
-	return a.DB.Load(ctx, rows)
+	return a.DB.Tx(ctx, func(tx *sqldb.DB) error {
+		if _, err := rows.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		if err := tx.Load(ctx, rows); err != nil {
+			return err
+		}
+		return a.Accounts.SetInstanceID(ctx, tx, id)
+	})
+}
+
+// claim refuses a blob store that belongs to another instance than the database:
+// whatever this database does not name would be swept.
+func (a *App) claim(ctx context.Context) error {
+	id, err := a.Accounts.InstanceID(ctx)
+	if err != nil {
+		return err
+	}
+	return a.Blobs.Claim(ctx, id)
 }
 
 // restoreBlobs reads the blobs and the end of a backup.
@@ -297,6 +319,9 @@ type Sweeping struct {
 func (a *App) Sweep(ctx context.Context, actor access.Actor, s Sweeping) (registry.Swept, error) {
 	if s.Grace <= 0 {
 		return registry.Swept{}, errs.New(errs.Invalid, "The grace must be more than nothing: an upload whose rows are still to come must not lose its bytes.").On("grace")
+	}
+	if err := a.claim(ctx); err != nil {
+		return registry.Swept{}, err
 	}
 	return a.Registry.GC(ctx, actor, s.DryRun, s.Grace)
 }

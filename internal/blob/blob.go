@@ -35,6 +35,8 @@ type place interface {
 	list(ctx context.Context, f func(Key, int64, time.Time) error) error
 	presign(ctx context.Context, key Key, opts PresignOptions) (string, bool, error)
 	temps(ctx context.Context, before time.Time) (int, error)
+	mark(ctx context.Context) (string, error) // "" where there is none
+	setMark(ctx context.Context, owner string) error
 	ping(ctx context.Context) error
 	close() error
 }

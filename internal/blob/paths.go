@@ -8,10 +8,12 @@ import (
 )
 
 // The names in a store, all of them here: the bytes of key abcdef… are
-// sha256/ab/cdef…, what is being written to a folder is tmp/RANDOM.
+// sha256/ab/cdef…, what is being written to a folder is tmp/RANDOM, and instance
+// says to whom all of it belongs.
 const (
 	keyFolder  = "sha256"
 	tempFolder = "tmp"
+	markName   = "instance"
 )
 
 // Key names bytes: their SHA-256 in lower-case hex.

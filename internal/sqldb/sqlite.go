@@ -23,8 +23,10 @@ func (e *engine) openSQLite(ctx context.Context, path string, opts Options) erro
 	if err != nil {
 		return fmt.Errorf("find the database file: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return errs.Wrap(errs.Unavailable, err, "The folder of the database cannot be made.")
+	// A folder is not made: a path with a slip in it would start an empty
+	// database beside the one that was meant.
+	if folder, err := os.Stat(filepath.Dir(path)); err != nil || !folder.IsDir() {
+		return errs.Wrap(errs.Unavailable, err, "There is no folder %s for the database. Make it, or mend the address of the database.", filepath.Dir(path)).On("database")
 	}
 	// SQLite would make the file readable by everybody, and WAL and SHM get
 	// the permissions of the file.

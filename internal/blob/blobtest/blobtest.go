@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) *blob.Store) {
 		{"absent and malformed keys", absentKeys},
 		{"list and delete", listAndDelete},
 		{"many writers", manyWriters},
+		{"belongs to one", belongsToOne},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t)
@@ -273,6 +274,33 @@ func tooLarge(t *testing.T, s *blob.Store) {
 		t.Errorf("commit of too much: %v", err)
 	}
 	nothingLeft(t, s)
+}
+
+// belongsToOne: whoever comes first has the store, also with bytes in it, and
+// nobody takes it away.
+func belongsToOne(t *testing.T, s *blob.Store) {
+	key := Put(t, s, Bytes(100)).Key()
+	for _, step := range []struct {
+		owner string
+		kind  errs.Kind
+	}{{"first", errs.Internal}, {"first", errs.Internal}, {"second", errs.Conflict}, {"first", errs.Internal}} {
+		err := s.Claim(t.Context(), step.owner)
+		if (err == nil) != (step.kind == errs.Internal) || err != nil && errs.KindOf(err) != step.kind {
+			t.Errorf("claimed by %s: %v", step.owner, err)
+		}
+	}
+	if err := s.Claim(t.Context(), "second"); !strings.Contains(errs.Message(err), "first") {
+		t.Errorf("the refusal names nobody: %v", err)
+	}
+	err := s.List(t.Context(), func(k blob.Key, _ int64, _ time.Time) error {
+		if k != key {
+			t.Errorf("the mark is listed as %s", k)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 func absentKeys(t *testing.T, s *blob.Store) {
