@@ -203,7 +203,7 @@ func (f *Face) download(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Vary", "Cookie, Authorization")
 	h.Set("Cache-Control", "private, no-cache")
 	if !s.Private && v.actor.Anonymous() {
-		h.Set("Cache-Control", "max-age=60")
+		h.Set("Cache-Control", "public, no-cache")
 	}
 	var content io.ReadSeeker = body
 	if plain := body.File(); plain != nil {

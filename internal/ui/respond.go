@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json/v2"
 	"net/http"
@@ -18,15 +19,16 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// render answers with a page. What somebody signed in sees is always asked for
-// again; what everybody sees may be kept for a minute.
+// render answers with a page. It is always asked for again, also by somebody who
+// is not signed in: what was published is on its page at once. Where it is still
+// the same the answer is 304.
 func render(w http.ResponseWriter, r *http.Request, status int, frame shared.Page, page templ.Component) error {
 	control := "private, no-cache"
 	switch {
 	case status != http.StatusOK, r.Method != http.MethodGet && r.Method != http.MethodHead, len(frame.Notices) > 0:
 		control = "no-store"
 	case frame.Viewer == nil:
-		control = "max-age=60"
+		control = "public, no-cache"
 	}
 	return write(w, r, status, control, page)
 }
@@ -49,6 +51,15 @@ func write(w http.ResponseWriter, r *http.Request, status int, control string, p
 	h.Set("Vary", "Cookie, HX-Request, Accept-Encoding")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	body := b.Bytes()
+	if strings.HasSuffix(control, "no-cache") {
+		sum := sha256.Sum256(body)
+		etag := `W/"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"` // weak: one for every coding
+		h.Set("ETag", etag)
+		if knows(r, etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
 	if len(body) > 1000 && acceptsGzip(r.Header.Get("Accept-Encoding")) && h.Get("Content-Encoding") == "" {
 		body = gzipped(body)
 		h.Set("Content-Encoding", "gzip")
@@ -59,6 +70,16 @@ func write(w http.ResponseWriter, r *http.Request, status int, control string, p
 		_, _ = w.Write(body) // the client is gone if this fails
 	}
 	return nil
+}
+
+// knows reports whether the browser has the page of an ETag.
+func knows(r *http.Request, etag string) bool {
+	for _, have := range strings.Split(strings.Join(r.Header.Values("If-None-Match"), ","), ",") {
+		if have = strings.TrimSpace(have); have == "*" || have == etag {
+			return true
+		}
+	}
+	return false
 }
 
 // guard sets what keeps a browser from doing more than a page asks for.
