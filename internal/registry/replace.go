@@ -33,21 +33,29 @@ func parseReplaceRule(s string) (time.Duration, error) {
 	return 0, errs.New(errs.Invalid, "The rule for replacing files must be always, never or within and a time such as within 72h, and not %q.", clip(s)).On("replace_rule")
 }
 
+// past is a file that a channel has shown under a name, beside the digest of the
+// one that is to have the name.
+type past struct {
+	name, sha256, wanted string
+	uploaded             time.Time
+	id                   string
+	deleted              *time.Time
+	restorable           bool
+}
+
+func scanPast(rows *sqldb.Rows, p *past) error {
+	return rows.Scan(&p.name, &p.sha256, &p.wanted, &p.uploaded, &p.id, &p.deleted, &p.restorable)
+}
+
 // mayReplace refuses, as errs.Exists, files whose name the channel has shown last
 // with other bytes, where its rule forbids that. A window counts from the first
 // upload of the name.
 func (c *change) mayReplace(ctx context.Context, ch Channel, files []File) error {
-	window, err := parseReplaceRule(ch.ReplaceRule)
-	if err != nil || window == 0 {
-		return err
+	if ch.ReplaceRule == replaceAlways {
+		return nil
 	}
-	type past struct {
-		name, sha256, wanted string
-		uploaded             time.Time
-	}
-	before, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, p *past) error {
-		return rows.Scan(&p.name, &p.sha256, &p.wanted, &p.uploaded)
-	}, `SELECT r.subdir || '/' || r.file_name, old.sha256, f.sha256, old.uploaded_at FROM files f
+	before, err := sqldb.All(ctx, c.tx, scanPast, `SELECT r.subdir || '/' || r.file_name, old.sha256, f.sha256, old.uploaded_at, old.id, old.deleted_at,
+			old.stored OR old.source_url <> '' FROM files f
 		JOIN records r ON r.channel_id = $2 AND r.subdir = f.subdir AND r.file_name = f.name
 		JOIN files old ON old.id = r.file_id
 		WHERE f.id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS wanted)
@@ -55,23 +63,55 @@ func (c *change) mayReplace(ctx context.Context, ch Channel, files []File) error
 	if err != nil {
 		return fmt.Errorf("look for what files replace: %w", err)
 	}
-	first, late := past{}, past{}
+	return c.judgeReplace(ch, before)
+}
+
+// mayReplaceName is mayReplace for a file that is only announced, so that a client
+// which deletes and uploads learns it before it sends bytes. Without a digest
+// nothing can be said yet.
+func (c *change) mayReplaceName(ctx context.Context, ch Channel, want expected) error {
+	if ch.ReplaceRule == replaceAlways || ch.ID == "" || want.SHA256 == "" || want.Subdir == "" {
+		return nil
+	}
+	before, err := sqldb.All(ctx, c.tx, scanPast, `SELECT r.subdir || '/' || r.file_name, old.sha256, lower($4), old.uploaded_at, old.id, old.deleted_at,
+			old.stored OR old.source_url <> ''
+		FROM records r JOIN files old ON old.id = r.file_id
+		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.file_name = $3
+		ORDER BY r.added`, ch.ID, want.Subdir, want.FileName, want.SHA256)
+	if err != nil {
+		return fmt.Errorf("look for what %s replaces: %w", want.FileName, err)
+	}
+	return c.judgeReplace(ch, before)
+}
+
+// judgeReplace holds names with their pasts, in order, against the channel's rule.
+func (c *change) judgeReplace(ch Channel, before []past) error {
+	window, err := parseReplaceRule(ch.ReplaceRule)
+	if err != nil || window == 0 {
+		return err
+	}
+	first, late, lost := past{}, past{}, past{}
 	for i, p := range before {
 		if p.name != first.name {
 			first = p
 		}
 		last := i == len(before)-1 || before[i+1].name != p.name
 		if last && p.sha256 != p.wanted && (window < 0 || c.now.Sub(first.uploaded) > window) {
-			late = first
+			late, lost = first, p
 		}
 	}
 	if late.name == "" {
 		return nil
 	}
-	if window < 0 {
-		return errs.New(errs.Exists, "%s/%s never takes other bytes under a name that it has had, and it has had %s. Raise the build number.",
-			ch.OwnerName, ch.Name, late.name).Because("replace-never")
+	back := ""
+	if lost.deleted != nil && lost.restorable {
+		back = fmt.Sprintf(" What was deleted is in the trash until %s: restore it on the page Storage of %s, or with POST /api/v1/trash/%s/%s/restore.",
+			lost.deleted.Add(c.r.opts.TrashFor).Format(time.DateOnly), ch.OwnerName, ch.OwnerName, lost.id)
 	}
-	return errs.New(errs.Exists, "%s/%s takes other bytes under the same name only %s of the first upload; %s was uploaded on %s. Raise the build number.",
-		ch.OwnerName, ch.Name, ch.ReplaceRule, late.name, late.uploaded.Format(time.DateOnly)).Because("replace-too-late")
+	if window < 0 {
+		return errs.New(errs.Exists, "%s/%s never takes other bytes under a name that it has had, and it has had %s. Raise the build number.%s",
+			ch.OwnerName, ch.Name, late.name, back).Because("replace-never")
+	}
+	return errs.New(errs.Exists, "%s/%s takes other bytes under the same name only %s of the first upload; %s was uploaded on %s. Raise the build number.%s",
+		ch.OwnerName, ch.Name, ch.ReplaceRule, late.name, late.uploaded.Format(time.DateOnly), back).Because("replace-too-late")
 }

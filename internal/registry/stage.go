@@ -75,6 +75,15 @@ func (r *Registry) Stage(ctx context.Context, actor access.Actor, s StageRequest
 		if !errs.Is(err, errs.NotFound) {
 			return err
 		}
+		for _, label := range p.labels {
+			ch, err := c.target(ctx, owner{pkg.OwnerID, pkg.OwnerName, pkg.OwnerKind}, label)
+			if err != nil {
+				return err
+			}
+			if err := c.mayReplaceName(ctx, ch, want); err != nil {
+				return err
+			}
+		}
 		_, err = c.exec(ctx, `INSERT INTO uploads (id, secret_hash, owner_id, package_name, version, basename, type, attrs, dependencies,
 			description, labels, sha256, created_by, created_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
