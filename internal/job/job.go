@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"reflect"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -30,6 +31,8 @@ type Client struct {
 	workers *river.Workers
 	kinds   map[reflect.Type]string
 	every   []schedule
+
+	stopping atomic.Bool // so that what Stop cancels is no error in the log
 
 	build sync.Once
 	queue queue
@@ -214,6 +217,7 @@ func (c *Client) Start(ctx context.Context) error {
 			return fmt.Errorf("take up the jobs of the last run: %w", err)
 		}
 	}
+	c.stopping.Store(false)
 	// The jobs outlive the call; Stop ends them.
 	if err := q.start(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("start the job queue: %w", err)
@@ -228,6 +232,7 @@ func (c *Client) Stop(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.stopping.Store(true)
 	err = q.stop(ctx)
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		now, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

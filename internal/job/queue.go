@@ -38,7 +38,7 @@ func newQueue(c *Client) (queue, error) {
 	config := &river.Config{
 		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.opts.Workers}},
 		Workers:           c.workers,
-		Logger:            slog.New(warnings{c.opts.Log.Handler()}),
+		Logger:            slog.New(narrator{c.opts.Log.Handler(), &c.stopping}),
 		MaxAttempts:       12,
 		JobTimeout:        c.opts.Timeout,
 		FetchCooldown:     min(c.opts.Poll, river.FetchCooldownDefault),
@@ -180,12 +180,4 @@ func (w *worker) Timeout(*river.Job[payload]) time.Duration { return w.timeout }
 // Work implements river.Worker.
 func (w *worker) Work(ctx context.Context, job *river.Job[payload]) error {
 	return w.run(ctx, job.ID, job.Args.text)
-}
-
-// warnings lets nothing below a warning through: River tells of every start.
-type warnings struct{ slog.Handler }
-
-// Enabled implements slog.Handler.
-func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
 }
