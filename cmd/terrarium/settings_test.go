@@ -46,6 +46,7 @@ func TestExitStatus(t *testing.T) {
 		{"refused setting", []string{"config", "--url", "nonsense"}, "", 1, "", "terrarium: url is"},
 		{"user", []string{"user", "create", "ana", "--email", "ana@example.com", "--password-stdin", "--data", data}, "correct horse battery\n", 0, "ana made", ""},
 		{"user again", []string{"--data", data, "user", "create", "ana", "--email", "ana2@example.com"}, "", 1, "", "ana"},
+		{"reserved name", []string{"--data", data, "user", "create", "admin", "--email", "a@example.com"}, "", 1, "", "terrarium: Username admin is reserved. Free: admin-lab, admin1.\n"},
 		{"user list", []string{"user", "list", "--json", "--data", data}, "", 0, `"name": "ana"`, ""},
 		{"token", []string{"token", "create", "--user", "ana", "--name", "ci", "--expires", "30d", "--data", data}, "", 0, "tm-", ""},
 		{"token of nobody", []string{"token", "create", "--user", "eve", "--name", "ci", "--data", data}, "", 1, "", "eve"},

@@ -60,7 +60,7 @@ func New(opts Options) (*Face, error) {
 	f := &Face{accounts: opts.Accounts, registry: opts.Registry, index: opts.Index, assets: assets, opts: opts, started: opts.Now()}
 	f.site = &shared.Site{
 		Name: opts.InstanceName, Version: opts.Version, URL: opts.URL, Contact: opts.Support,
-		ChannelsURL: "/?home&channels=all#channels", DocsURL: "/help", APIURL: "/api/v1/openapi.json", SignUp: opts.Signup != "closed", Asset: assets.URL,
+		ChannelsURL: "/?home&channels=all#channels", DocsURL: "/help", APIURL: "/api/v1/openapi.json", SignUp: opts.Signup != "closed" && opts.Signup != "invite", Asset: assets.URL,
 	}
 	return f, nil
 }

@@ -20,7 +20,7 @@ type Site struct {
 	ChannelsURL string              // where Channels leads; empty leaves the link out
 	DocsURL     string              // where Docs leads; empty leaves the link out
 	APIURL      string              // where API leads; empty leaves the link out
-	SignUp      bool                // whether sign-up is open, and the button shown
+	SignUp      bool                // whether strangers may sign up, and the button is shown
 	Asset       func(string) string // the hashed address of a static file
 }
 
