@@ -230,6 +230,9 @@ func shown(a *apptest.Answer, words ...string) string {
 	for _, name := range []string{"Date", "X-Request-Id"} {
 		h.Del(name)
 	}
+	if strings.HasPrefix(h.Get("ETag"), `W/"`) {
+		h.Set("ETag", "of the body") // a page's, which is compared without the words of the request
+	}
 	var b strings.Builder
 	b.WriteString(http.StatusText(a.Status) + "\n")
 	if err := h.Write(&b); err != nil {
