@@ -77,6 +77,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 			reads   = "reads"
 			changes = "changes"      // audit row and new generation
 			notes   = "audit row"    // of a browser or a mail: nobody's rights change
+			mails   = "mail"         // audit row and nothing else: a mail went out
 			keeps   = "housekeeping" // neither
 		)
 		steps := []struct {
@@ -86,6 +87,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 			{"HasOperator", reads, func() error { _, err := w.HasOperator(ctx); return err }},
 			{"SetupLink", changes, func() error { c, err := w.SetupLink(ctx); return keep(&code, c, err) }},
 			{"CheckSetup", reads, func() error { return w.CheckSetup(ctx, code) }},
+			{"TestMail", mails, func() error { return w.TestMail(ctx, w.anonymous(), code, "boss@example.com") }},
 			{"CreateOperator", changes, func() error {
 				u, err := w.CreateOperator(ctx, w.anonymous(), code, form("op"))
 				op = w.actor(u.ID)
@@ -256,7 +258,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 			}
 			slices.Sort(changed)
 			want := map[string][3]bool{ // changed, audited, bumped
-				reads: {false, false, false}, keeps: {true, false, step.method == "EndSession"}, notes: {true, true, false}, changes: {true, true, true},
+				reads: {false, false, false}, keeps: {true, false, step.method == "EndSession"}, notes: {true, true, false}, mails: {false, true, false}, changes: {true, true, true},
 			}[step.what]
 			if got := [3]bool{len(changed) > 0, audited, bumped}; got != want && step.method != "RevokeSessions" {
 				t.Errorf("%s (%s) changed %v, audited %v, new generation %v", step.method, step.what, changed, audited, bumped)

@@ -3,10 +3,12 @@ package account
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"terrarium/internal/access"
 	"terrarium/internal/audit"
 	"terrarium/internal/errs"
+	"terrarium/internal/mail"
 	"terrarium/internal/sqldb"
 )
 
@@ -60,6 +62,44 @@ func (a *Accounts) CheckSetup(ctx context.Context, code string) error {
 	}
 	return setupRefusal(err)
 }
+
+// TestMail mails a line to an address, for whoever holds a set-up link and wants to
+// know whether mail works before people depend on it. Unlike other mail it is
+// waited for: errs.Invalid where the address is refused, errs.Unavailable where
+// the server or the folder does not take it, errs.TooMany after 5 an hour.
+func (a *Accounts) TestMail(ctx context.Context, actor access.Actor, code, email string) error {
+	if err := a.CheckSetup(ctx, code); err != nil {
+		return err
+	}
+	email, err := checkEmail(email)
+	if err != nil {
+		return err
+	}
+	if err := a.limits.Allow(ctx, access.Bucket("test-mail", "instance"), testMailsPerHour, time.Hour); err != nil {
+		return err
+	}
+	err = a.db.Tx(ctx, func(tx *sqldb.DB) error {
+		return a.record(ctx, tx, actor, audit.Entry{Action: "setup.test-mail", ObjectKind: "email", ObjectName: email})
+	})
+	if err != nil || a.opts.Mail == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, testMailPatience)
+	defer cancel()
+	err = a.opts.Mail.Send(ctx, mail.Message{
+		To: email, Subject: "Mail from " + a.host() + " arrives",
+		Text: fmt.Sprintf("This is the test mail of the set-up page of %s. Links in further mails lead to\n\n%s\n", a.host(), a.opts.URL),
+	})
+	if err != nil {
+		a.opts.Log.Error("send the test mail", "error", err)
+	}
+	return err
+}
+
+const (
+	testMailsPerHour = 5
+	testMailPatience = 30 * time.Second // with a mail server that does not answer
+)
 
 // CreateOperator makes the first account of an instance from a set-up link. Of
 // two who try at once, one becomes operator. Rules of sign-up do not hold; those

@@ -31,10 +31,14 @@ func (f Faces) Routes() []web.Route {
 
 // Faces makes the faces.
 func (a *App) Faces(version string) (Faces, error) {
+	var settings []ui.Setting
+	for _, v := range Resolved(a.Config.Values, a.Config) {
+		settings = append(settings, ui.Setting{Key: v.Key, Value: v.Shown(), Source: v.Source})
+	}
 	pages, err := ui.New(ui.Options{
 		Accounts: a.Accounts, Registry: a.Registry, Index: a.Index, Now: a.now, URL: a.Config.URL, Version: version,
 		InstanceName: a.Config.Name, Support: a.Config.Support, Signup: a.Config.Signup, MailFolder: strings.TrimPrefix(mailFolder(a.Config), "dir:"),
-		Ready: a.ready.Load, CookieName: a.cookie(), MaxUpload: a.Config.MaxUpload,
+		Ready: a.ready.Load, CookieName: a.cookie(), MaxUpload: a.Config.MaxUpload, Settings: settings,
 	})
 	if err != nil {
 		return Faces{}, err

@@ -25,8 +25,16 @@ type Options struct {
 	Signup       string           // as account.Options.Signup
 	MailFolder   string           // where mail goes that is not sent, named on the sign-up page; may be empty
 	Ready        func() bool      // whether the first load is done; nil: always
+	Settings     []Setting        // what the operator has chosen, for the set-up page
 	CookieName   string           // of the session
 	MaxUpload    int64            // bytes of one file; 0: no limit of its own
+}
+
+// Setting is a setting of the program as it may be shown.
+type Setting struct {
+	Key    string // "url"; "--url" sets it
+	Value  string // without passwords
+	Source string // "flag", "environment", "file PATH", "default"
 }
 
 // Face serves the pages for people.

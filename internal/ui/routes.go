@@ -43,6 +43,7 @@ func (f *Face) Routes() []web.Route {
 		{Method: post, Pattern: "/verify/{code}", Who: web.SecretLink, Mutates: true, Handle: f.verify},
 		{Method: get, Pattern: "/setup/{code}", Who: web.SecretLink, Handle: f.setupPage},
 		{Method: post, Pattern: "/setup/{code}", Who: web.SecretLink, Mutates: true, Handle: f.setup},
+		{Method: post, Pattern: "/setup/{code}/mail", Who: web.SecretLink, Mutates: true, Handle: f.testMail},
 
 		// Signed in.
 		{Method: get, Pattern: "/dashboard", Who: web.Person, Door: true, Handle: f.dashboard},

@@ -403,8 +403,13 @@ var samples = map[string]maker{
 	},
 	"GET /setup/{code}":  setUp("GET"),
 	"POST /setup/{code}": setUp("POST"),
-	"GET /dashboard":     at("/dashboard"),
-	"GET /add":           at("/add"),
+	"POST /setup/{code}/mail": func(w *world, p *apptest.Person) sample {
+		s := setUp("POST")(w, p)
+		s.path += "/mail"
+		return s
+	},
+	"GET /dashboard": at("/dashboard"),
+	"GET /add":       at("/add"),
 	"POST /add": func(w *world, p *apptest.Person) sample {
 		pkg := w.name("thing")
 		body, kind := multipartFile(w, pkg, "owner", p.Name)

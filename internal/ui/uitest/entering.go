@@ -36,10 +36,18 @@ func (f frames) entering() []Case {
 	short.Errors = shared.Problems{{Field: "password", Text: "Use at least 7 characters."}}
 	dead := fresh
 	dead.Dead = "This link was used already. Each works once."
-	first := setup.Page{Page: f.anonymous("Set up this server", "/setup/c0de"), Code: "c0de", Address: "https://conda.acme.example", Minimum: 7, MailTo: "written into terrarium-data/mail", SignUps: []shared.Option{{Value: "open", Label: "Everybody", Selected: true}, {Value: "invite", Label: "Invited people"}, {Value: "closed", Label: "Nobody", Hint: "The operator makes the accounts."}}}
+	first := setup.Page{Page: f.anonymous("Set up this server", "/setup/c0de"), Code: "c0de", Minimum: 7, Facts: []setup.Fact{
+		{Name: "Name", Value: "Acme", Source: "From TERRARIUM_INSTANCE_NAME in the environment."},
+		{Name: "Public address", Value: "https://conda.acme.example", Source: "From the flag --url."},
+		{Name: "Sign-up", Value: "open", Words: "everybody who comes", Source: "The default; --signup changes it."},
+		{Name: "Mail", Value: "dir:terrarium-data/mail", Words: "not sent, but written into a folder", Source: "The default; --mail changes it."},
+	}}
 	mismatch := first
 	mismatch.Mismatch = "Your browser came by http://127.0.0.1:8080, the server believes to be https://conda.acme.example. Set --url to what people use."
 	mismatch.Errors = shared.Problems{{Field: "username", Text: "Type a username."}, {Field: "password", Text: "Use at least 7 characters."}}
+	mismatch.MailTo, mismatch.MailSaid = "ola@acme.example", &shared.Notice{Kind: "bad", Title: "The mail server does not answer.", Text: "The cause is in the log of the server."}
+	refused := first
+	refused.MailTo, refused.MailError = "ola", "This is no e-mail address."
 	return []Case{
 		{"forgot-username", forgot.View(name)},
 		{"forgot-password", forgot.View(password)},
@@ -54,6 +62,7 @@ func (f frames) entering() []Case {
 		{"verify-dead", verify.View(verify.Page{Page: f.anonymous("Verify your e-mail", "/verify/c0de"), Dead: "This link has expired."})},
 		{"setup-empty", setup.View(first)},
 		{"setup-error", setup.View(mismatch)},
+		{"setup-mail", setup.View(refused)},
 		{"signup-empty", signin.View(up)},
 		{"signup-error", signin.View(wrong)},
 		{"signup-closed", signin.View(closed)},
