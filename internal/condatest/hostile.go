@@ -367,8 +367,10 @@ func hostilePayload() []HostileCase {
 // Large makes "demo-1.0-0.tar.bz2" with more bytes than are looked at while an
 // uploader waits; a file of its payload comes twice.
 func Large() []byte {
-	const size = 9 << 20
-	return bz2(tarOf(file("info/index.json", index), file("share/noise", string(noise(size))), file("bin/x", "1"), file("bin/x", "2")))
+	const streams, size = 10, 900_000 // equal streams of noise, compressed once
+	start := bz2(slices.Concat(tarHead(file("info/index.json", index)), tarHeader("share/noise", streams*size)))
+	end := bz2(slices.Concat(make([]byte, -(streams*size)&511), tarOf(file("bin/x", "1"), file("bin/x", "2"))))
+	return slices.Concat(start, bytes.Repeat(bz2(noise(size)), streams), end)
 }
 
 // Around makes the .conda "demo-1.0-0.conda" around a tar for info/, for tests
