@@ -65,12 +65,16 @@ func TestKills(t *testing.T) {
 // atEachPoint kills the program at each of the named steps.
 func atEachPoint(t *testing.T, binary string) {
 	seed := newWorld(t, binary)
+	quiet := seed.store.Env
+	seed.store.Env = append(slices.Clone(quiet), "TERRARIUM_LOG_LEVEL=info")
 	server := seed.store.Serve(t)
+	seed.store.Env = quiet
 	for i := range 4 {
 		seed.publish(t, server, spec("alpha", i))
 		seed.publish(t, server, spec("beta", i))
 	}
 	seed.check(t, server)
+	swept(t, server)
 	server.Stop()
 
 	how := scenarios()
@@ -102,6 +106,21 @@ func atEachPoint(t *testing.T, binary string) {
 	for point := range how {
 		if !slices.Contains(points(t), point) {
 			t.Errorf("there is a scenario for %s, which is no point", point)
+		}
+	}
+}
+
+// swept waits for the sweep of the day, which would pass points of its own in a
+// server that is to die at one.
+func swept(t *testing.T, server *program.Server) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.After(30 * time.Second); !strings.Contains(server.Output(), "swept"); {
+		select {
+		case <-limit:
+			t.Fatalf("no sweep in the first 30 seconds:\n%s", server.Output())
+		case <-tick.C:
 		}
 	}
 }

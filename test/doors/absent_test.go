@@ -77,9 +77,9 @@ func (w *world) lost() (turned, gone thing) {
 // body and headers are the same.
 func TestAbsentInEveryManner(t *testing.T) {
 	w := newWorld(t)
-	w.olga.Upload(t, "acme/cellar", condatest.Spec{Name: "open", Version: "9.0"}, "")
-	w.olga.Upload(t, "acme/cellar", condatest.Spec{Name: "open", Version: "8.0"}, "")
-	w.Want(t, http.StatusNoContent, "DELETE", v1+"/files/acme/cellar/noarch/open-8.0-0.conda", apptest.Request{Token: w.olga.Token})
+	w.olga.Upload(t, "acme/cellar", condatest.Spec{Name: "open", Version: "9.0w"}, "")
+	w.olga.Upload(t, "acme/cellar", condatest.Spec{Name: "open", Version: "8.0w"}, "")
+	w.Want(t, http.StatusNoContent, "DELETE", v1+"/files/acme/cellar/noarch/open-8.0w-0.conda", apptest.Request{Token: w.olga.Token})
 	turned, gone := w.lost()
 	never := thing{"never", "main", strings.Repeat("ab", 32), "3", strings.Repeat("a", 20)}
 	cases := []struct {
@@ -93,8 +93,8 @@ func TestAbsentInEveryManner(t *testing.T) {
 		{"file of a private channel", fileDoors(), thing{"buried", "cellar", w.shard("cellar", "buried"), "1", w.fileID("buried", buriedFile)}, thing{"buried", "garret", strings.Repeat("ab", 32), "1", strings.Repeat("a", 20)}},
 		{"file of a private channel in main", fileDoors(), thing{"buried", "main", w.shard("cellar", "buried"), "1", ""}, thing{"never", "main", strings.Repeat("ab", 32), "1", ""}},
 		{"private channel", channelDoors(), thing{channel: "cellar", generation: "1"}, thing{channel: "garret", generation: "1"}},
-		{"closed version", versionDoors(), thing{pkg: "9.0"}, thing{pkg: "6.0"}},
-		{"deleted closed version", versionDoors(), thing{pkg: "8.0"}, thing{pkg: "6.0"}},
+		{"closed version", versionDoors(), thing{pkg: "9.0w"}, thing{pkg: "6.0w"}},
+		{"deleted closed version", versionDoors(), thing{pkg: "8.0w"}, thing{pkg: "6.0w"}},
 	}
 	callers := append(w.outsiders(), w.limited()...)
 	callers = append(callers, caller{name: "bad token", token: "tm-user-AnExampleForTests00000-1bjJFj", bad: true})
@@ -174,7 +174,7 @@ func (d door) askAs(w *world, t testing.TB, c caller, x thing, m manner) *apptes
 // holds of it that is closed to them: it is like what never was, and stays.
 func TestWriterOfAPackage(t *testing.T) {
 	w := newWorld(t)
-	hidden := condatest.Spec{Name: "open", Version: "9.0"}
+	hidden := condatest.Spec{Name: "open", Version: "9.0w"}
 	w.olga.Upload(t, "acme/cellar", hidden, "")
 	open := w.acme.Object()
 	pkg, err := w.Registry.Package(t.Context(), w.olga.Actor(t), "acme", "open")
@@ -189,22 +189,22 @@ func TestWriterOfAPackage(t *testing.T) {
 		{method: "POST", path: "/acme/open/files/noarch/open-PKG-0.conda/yank", form: true},
 		{method: "POST", path: "/acme/open/releases/PKG/delete", form: true, body: "typed=open"},
 	}) {
-		there, never := d.ask(w, t, mike, thing{pkg: "9.0"}), d.ask(w, t, mike, thing{pkg: "6.0"})
+		there, never := d.ask(w, t, mike, thing{pkg: "9.0w"}), d.ask(w, t, mike, thing{pkg: "6.0w"})
 		if there.Status == http.StatusForbidden && strings.HasPrefix(d.path, "/conda") {
 			continue
 		}
-		if diff := cmp.Diff(shown(never, "6.0"), shown(there, "9.0")); diff != "" {
+		if diff := cmp.Diff(shown(never, "6.0w"), shown(there, "9.0w")); diff != "" {
 			t.Errorf("%s %s: absent (-), closed (+):\n%s", there.Method, there.Path, diff)
 		}
 	}
 	upload := apptest.Request{Token: w.mike.Token, Body: condatest.Make(t, hidden), Header: map[string]string{"X-File-Name": hidden.FileName()}}
 	w.Want(t, http.StatusConflict, "POST", v1+"/upload/acme", upload)
 	w.Want(t, http.StatusConflict, "POST", v1+"/upload/acme?force=true", upload)
-	w.Want(t, http.StatusOK, "GET", "/conda/acme/cellar/noarch/open-9.0-0.conda", apptest.Request{Token: w.olga.Token})
-	w.Want(t, http.StatusNotFound, "GET", "/conda/acme/noarch/open-9.0-0.conda", apptest.Request{Token: w.olga.Token})
+	w.Want(t, http.StatusOK, "GET", "/conda/acme/cellar/noarch/open-9.0w-0.conda", apptest.Request{Token: w.olga.Token})
+	w.Want(t, http.StatusNotFound, "GET", "/conda/acme/noarch/open-9.0w-0.conda", apptest.Request{Token: w.olga.Token})
 
 	// Of a file that is in an open channel too, the closed one is not named.
-	w.Want(t, http.StatusCreated, "POST", "/api/channels/acme/main", apptest.Request{Token: w.olga.Token, Body: []byte(`{"package":"open","version":"9.0"}`)})
+	w.Want(t, http.StatusCreated, "POST", "/api/channels/acme/main", apptest.Request{Token: w.olga.Token, Body: []byte(`{"package":"open","version":"9.0w"}`)})
 	if a := w.Want(t, http.StatusOK, "POST", v1+"/upload/acme", upload); strings.Contains(string(a.Body), "cellar") {
 		t.Errorf("a writer learns of the channel: %s", a)
 	}

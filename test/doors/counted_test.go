@@ -78,10 +78,10 @@ func TestClosedFilesDoNotCount(t *testing.T) {
 	w.Clock.Pass(50 * time.Hour) // what is told by the day shows what comes now
 	before := look()
 
-	w.olga.Upload(t, "acme/cellar", condatest.Spec{Name: "open", Version: "9.0", Subdir: "osx-64", License: "GPL"}, "")
+	w.olga.Upload(t, "acme/cellar", condatest.Spec{Name: "open", Version: "9.0w", Subdir: "osx-64", License: "GPL"}, "")
 	w.olga.Upload(t, "acme/cellar", condatest.Spec{Name: "open", Version: "1.0", Build: "k_1", Subdir: "osx-64", License: "GPL"}, "")
 	same("uploaded", before)
-	w.download(7, "/conda/acme/cellar/osx-64/open-9.0-0.conda")
+	w.download(7, "/conda/acme/cellar/osx-64/open-9.0w-0.conda")
 	same("downloaded", before)
 
 	// Those who may read the channel are told of both.
@@ -128,7 +128,7 @@ func TestClosedFilesDoNotCount(t *testing.T) {
 	}
 
 	// Into the trash and back, and taken from a label.
-	w.Want(t, http.StatusNoContent, "DELETE", v1+"/files/acme/cellar/osx-64/open-9.0-0.conda", apptest.Request{Token: w.olga.Token})
+	w.Want(t, http.StatusNoContent, "DELETE", v1+"/files/acme/cellar/osx-64/open-9.0w-0.conda", apptest.Request{Token: w.olga.Token})
 	same("deleted", before)
 	if p := got(w.olga.Token); p.Downloads != 8 {
 		t.Errorf("the owner sees %d downloads after the deletion, want 8", p.Downloads)
@@ -173,9 +173,9 @@ func TestClosedFilesDoNotCount(t *testing.T) {
 func TestClosedFilesDoNotCountForMembers(t *testing.T) {
 	w := newWorld(t)
 	w.Want(t, http.StatusOK, "PATCH", v1+"/channels/acme/main", apptest.Request{Token: w.olga.Token, Body: []byte(`{"visibility":"internal"}`)})
-	w.olga.Upload(t, "acme/cellar", condatest.Spec{Name: "open", Version: "9.0", Subdir: "osx-64", License: "GPL"}, "")
+	w.olga.Upload(t, "acme/cellar", condatest.Spec{Name: "open", Version: "9.0w", Subdir: "osx-64", License: "GPL"}, "")
 	w.download(1, "/conda/acme/noarch/"+openFile)
-	w.download(2, "/conda/acme/cellar/osx-64/open-9.0-0.conda")
+	w.download(2, "/conda/acme/cellar/osx-64/open-9.0w-0.conda")
 	for _, c := range []struct {
 		who       *apptest.Person
 		found     int
@@ -217,11 +217,11 @@ func TestClosedFilesDoNotCountForMembers(t *testing.T) {
 	w.Want(t, http.StatusCreated, "POST", v1+"/channels", apptest.Request{Token: w.olga.Token, Body: []byte(`{"owner":"acme","name":"attic","visibility":"public"}`)})
 	w.olga.Upload(t, "acme/attic", condatest.Spec{Name: "open", Version: "2.0"}, "")
 	for _, path := range []string{"/api/package/acme/open", v1 + "/packages/acme/open", "/acme/open", "/acme/open/releases", "/acme/open/files"} {
-		if a := w.Want(t, http.StatusOK, "GET", path, apptest.Request{}); strings.Contains(string(a.Body), "9.0") || strings.Contains(string(a.Body), "osx-64") {
+		if a := w.Want(t, http.StatusOK, "GET", path, apptest.Request{}); strings.Contains(string(a.Body), "9.0w") || strings.Contains(string(a.Body), "osx-64") {
 			t.Errorf("nobody learns of a file without a label from %s", path)
 		}
 	}
-	w.Want(t, http.StatusNotFound, "GET", "/api/release/acme/open/9.0", apptest.Request{})
+	w.Want(t, http.StatusNotFound, "GET", "/api/release/acme/open/9.0w", apptest.Request{})
 }
 
 // download gets a file so many times and has the counts written.
