@@ -48,11 +48,27 @@ func parseMatchSpec(s string, lists bool) (MatchSpec, error) {
 	if err := p.parse(); err != nil {
 		return MatchSpec{}, err
 	}
+	if !bracketsPair(p.spec.Name.String()) {
+		return MatchSpec{}, p.bad("its name holds a square bracket without its fellow")
+	}
 	// The canonical text of an odd spelling may be longer than what was given.
 	if len(s) > maxMatchSpec/8 && len(p.spec.String()) > maxMatchSpec {
 		return MatchSpec{}, p.bad("its canonical text is longer than 4096 characters")
 	}
 	return p.spec, nil
+}
+
+// bracketsPair reports whether each opening square bracket of s is followed by
+// its closing one before the next: only then is a section behind s found.
+func bracketsPair(s string) bool {
+	open := false
+	for _, c := range []byte(s) {
+		if c == '[' && open || c == ']' && !open {
+			return false
+		}
+		open = open != (c == '[' || c == ']')
+	}
+	return !open
 }
 
 func (p *matchSpecParser) parse() error {
