@@ -115,16 +115,11 @@ func (r *Registry) CheckFiles(ctx context.Context) error {
 }
 
 // checkPayload gives the sentence that says what is wrong with an archive, or "".
+// It may take minutes, so it has a slot of its own and no upload waits for it.
 func (r *Registry) checkPayload(ctx context.Context, f File) (string, error) {
 	select {
-	case r.parses <- struct{}{}:
-		defer func() { <-r.parses }()
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	select {
-	case r.wide <- struct{}{}:
-		defer func() { <-r.wide }()
+	case r.checks <- struct{}{}:
+		defer func() { <-r.checks }()
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

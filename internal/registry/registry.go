@@ -58,7 +58,8 @@ type Registry struct {
 	opts  Options
 
 	parses    chan struct{} // a slot for each archive being read
-	wide      chan struct{} // the one slot for a payload that takes much memory or time
+	wide      chan struct{} // the one slot for an upload whose payload takes much memory to check
+	checks    chan struct{} // the one slot for a payload that is checked when its file is published
 	publisher atomic.Pointer[Publisher]
 	queue     queue
 	opened    openedCache
@@ -107,7 +108,7 @@ func New(db *sqldb.DB, blobs *blob.Store, opts Options) *Registry {
 	if opts.ImportLease == 0 {
 		opts.ImportLease = 15 * time.Second
 	}
-	return &Registry{db: db, blobs: blobs, opts: opts, parses: make(chan struct{}, opts.Parses), wide: make(chan struct{}, 1)}
+	return &Registry{db: db, blobs: blobs, opts: opts, parses: make(chan struct{}, opts.Parses), wide: make(chan struct{}, 1), checks: make(chan struct{}, 1)}
 }
 
 // SetPublisher names who makes generations visible; package index needs the
