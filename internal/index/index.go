@@ -10,8 +10,8 @@
 //
 // A request asks the database which generation is current and brings the state
 // up to it before it is answered; so replicas agree, and what one answered the
-// others list on their next request. Nothing here is kept on disk but the names
-// of shards that an index has shown: the rest is made from rows again.
+// others list on their next request. Nothing here is kept on disk: it is made from
+// rows again, the shards of the last week too.
 //
 // What a caller may not see is left out by names: those of packages that are
 // private now, and those under which a state lists files of private packages
