@@ -41,7 +41,7 @@ func fill(ctx context.Context, t *testing.T, db *sqldb.DB) []pkg {
 		exec("INSERT INTO owners (id, name, name_key, kind, created_at) VALUES ($1, $2, $2, 'organization', $3)", "o"+owner, owner, at)
 		for j := range 4 {
 			p := pkg{fmt.Sprintf("p%d%d", i, j), "o" + owner, owner, fmt.Sprintf("name%d", j), j%2 == 1}
-			exec("INSERT INTO packages (id, owner_id, name, private, attrs, types, platforms, created_at, modified_at) VALUES ($1, $2, $3, $4, '{}', '[]', '[]', $5, $5)",
+			exec("INSERT INTO package_rows (id, owner_id, name, private, attrs, types, platforms, created_at, modified_at) VALUES ($1, $2, $3, $4, '{}', '[]', '[]', $5, $5)",
 				p.id, p.ownerID, p.name, p.private, at)
 			all = append(all, p)
 		}
@@ -164,10 +164,10 @@ func place(ctx context.Context, t *testing.T, db *sqldb.DB, all []pkg) placement
 	// The places of the files of the packages of an owner: indexes into its channels.
 	shapes := [][][]int{{}, {{0}}, {{}}, {{4}}, {{3}, {4}}, {{2}}, {{1}, {4}}, {{3, 4}}, {{}, {4}}, {{0, 3}}, {{4}, {2}}, {{3}}, {}, {{1}}, {{4}}, {{}}}
 	for i, p := range all {
-		exec("INSERT INTO releases (id, package_id, version, attrs, created_at) VALUES ($1, $2, '1.0', '{}', $3)", "r"+p.id, p.id, at)
+		exec("INSERT INTO release_rows (id, package_id, version, attrs, created_at) VALUES ($1, $2, '1.0', '{}', $3)", "r"+p.id, p.id, at)
 		file := func(n int, deleted *time.Time, in []access.Object) {
 			id := fmt.Sprintf("f%s-%d", p.id, n)
-			exec(`INSERT INTO files (id, owner_id, package_id, release_id, type, name, name_key, basename, version, size, md5, sha256, stored, attrs, uploaded_at, indexed_ms, deleted_at)
+			exec(`INSERT INTO file_rows (id, owner_id, package_id, release_id, type, name, name_key, basename, version, size, md5, sha256, stored, attrs, uploaded_at, indexed_ms, deleted_at)
 				VALUES ($1, $2, $3, $4, 'file', $1, $1, $1, '1.0', 1, '', '', $5, '{}', $6, 0, $7)`, id, p.ownerID, p.id, "r"+p.id, true, at, deleted)
 			for _, ch := range in {
 				exec("INSERT INTO file_channels (file_id, channel_id, added_at) VALUES ($1, $2, $3)", id, ch.ChannelID, at)

@@ -164,7 +164,7 @@ func (w *world) pkg(owner account.Owner, name string, private bool) access.Objec
 	w.t.Helper()
 	id := access.NewID(w.clock.Now())
 	_, err := w.db.Exec(w.t.Context(), `
-		INSERT INTO packages (id, owner_id, name, private, attrs, types, platforms, created_at, modified_at)
+		INSERT INTO package_rows (id, owner_id, name, private, attrs, types, platforms, created_at, modified_at)
 		VALUES ($1, $2, $3, $4, '{}', '[]', '[]', $5, $5)`, id, owner.ID, name, private, w.clock.Now())
 	if err != nil {
 		w.t.Fatal(err)

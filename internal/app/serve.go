@@ -98,6 +98,10 @@ func (a *App) Begin(ctx context.Context, s Serving) error {
 	if err := a.Index.Warm(ctx); err != nil {
 		return err
 	}
+	// What a program before this one left unsaid when it was killed.
+	if err := a.Registry.TellPackages(ctx); err != nil {
+		return err
+	}
 	has, err := a.Accounts.HasOperator(ctx)
 	if err != nil {
 		return err

@@ -47,12 +47,13 @@ type ChannelChange struct {
 // listed is the condition on records rec that an opened channel serves now: those
 // of the current or frozen generation, without what the caller may not know of.
 func (o Opened) listed(db *sqldb.DB, arg func(any) string) string {
-	where := "rec.channel_id = " + arg(o.Channel.ID)
+	channel := arg(o.Channel.ID)
+	where := "rec.channel_id = " + channel
 	if g := o.Channel.FrozenAt; g != nil {
 		at := arg(*g)
 		where += " AND rec.added <= " + at + " AND (rec.removed IS NULL OR rec.removed > " + at + ")"
 	} else {
-		where += " AND rec.removed IS NULL"
+		where += " AND " + liveRecord("rec", channel)
 	}
 	if len(o.Hidden) > 0 {
 		where += " AND rec.name NOT IN (SELECT value FROM " + db.EachText(arg(o.Hidden)) + " AS hidden)"

@@ -211,7 +211,7 @@ func (c *change) copyFile(ctx context.Context, p Package, f File) (File, error) 
 	copied.ID, copied.OwnerID, copied.OwnerName, copied.OwnerKind = access.NewID(c.now), p.OwnerID, p.OwnerName, p.OwnerKind
 	copied.PackageID, copied.PackageName, copied.Private, copied.ReleaseID = p.ID, p.Name, p.Private, rel.ID
 	copied.UploadedBy, copied.UploadedAt, copied.Downloads = c.actor.Name, c.now, 0 // one that was withdrawn stays so
-	_, err = c.exec(ctx, `INSERT INTO files (id, owner_id, package_id, release_id, type, subdir, name, name_key, basename, version, build,
+	_, err = c.exec(ctx, `INSERT INTO file_rows (id, owner_id, package_id, release_id, type, subdir, name, name_key, basename, version, build,
 		build_number, size, md5, sha256, stored, source_url, attrs, dependencies, description, record_json, record_msgpack, run_exports,
 		license, timestamp_ms, indexed_ms, indexed_source, withdrawn_at, withdrawn_why, uploaded_by, uploaded_at)
 		SELECT $1, $2, $3, $4, type, subdir, name, name_key, basename, version, build,

@@ -87,7 +87,7 @@ func (r *Registry) FlushDownloads(ctx context.Context) error {
 		}
 		packages := map[string]int64{}
 		for _, k := range keys {
-			n, err := tx.Exec(ctx, "UPDATE files SET downloads = downloads + $2 WHERE id = $1", k.fileID, counts[k])
+			n, err := tx.Exec(ctx, "UPDATE file_rows SET downloads = downloads + $2 WHERE id = $1", k.fileID, counts[k])
 			if err != nil {
 				return err
 			}
@@ -104,7 +104,7 @@ func (r *Registry) FlushDownloads(ctx context.Context) error {
 			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(packages)) {
-			if _, err := tx.Exec(ctx, "UPDATE packages SET downloads = downloads + $2 WHERE id = $1", id, packages[id]); err != nil {
+			if _, err := tx.Exec(ctx, "UPDATE package_rows SET downloads = downloads + $2 WHERE id = $1", id, packages[id]); err != nil {
 				return err
 			}
 		}

@@ -27,7 +27,7 @@ type Swept struct {
 const DefaultGrace = 24 * time.Hour
 
 // GC empties the trash of what is over its time, forgets uploads that were never
-// committed and removes bytes that no row names and that were last committed
+// committed and large changes that were broken off a week ago, and removes bytes that no row names and that were last committed
 // before grace (0 = DefaultGrace). Rows of deleted files stay, without bytes:
 // older generations name them. With dryRun it only counts.
 func (r *Registry) GC(ctx context.Context, actor access.Actor, dryRun bool, grace time.Duration) (Swept, error) {
@@ -35,6 +35,11 @@ func (r *Registry) GC(ctx context.Context, actor access.Actor, dryRun bool, grac
 		grace = DefaultGrace
 	}
 	var s Swept
+	if !dryRun {
+		if _, err := r.SweepStagings(ctx); err != nil {
+			return s, err
+		}
+	}
 	now := r.now()
 	trashed := now.Add(-r.opts.TrashFor)
 	if err := r.sweepRows(ctx, actor, dryRun, now, trashed, &s); err != nil {
@@ -77,7 +82,7 @@ func (r *Registry) sweepRows(ctx context.Context, actor access.Actor, dryRun boo
 		}{
 			{"DELETE FROM unchecked_files WHERE file_id IN (SELECT id" + over + ")", []any{trashed}},
 			{"DELETE FROM file_info WHERE file_id IN (SELECT id" + over + ")", []any{trashed}},
-			{"UPDATE files SET stored = $2, source_url = '' WHERE deleted_at < $1 AND (stored OR source_url <> '')", []any{trashed, false}},
+			{"UPDATE file_rows SET stored = $2, source_url = '' WHERE deleted_at < $1 AND (stored OR source_url <> '')", []any{trashed, false}},
 			{"DELETE FROM uploads WHERE expires_at < $1", []any{now}},
 		} {
 			if _, err := c.exec(ctx, q.query, q.args...); err != nil {
@@ -146,7 +151,7 @@ func (r *Registry) wanted(ctx context.Context, trashed time.Time) (map[blob.Key]
 		}
 		keys[blob.Key(key)] = true
 		return nil
-	}, `SELECT DISTINCT sha256 FROM files WHERE (stored OR source_url <> '') AND (deleted_at IS NULL OR deleted_at >= $1)
+	}, `SELECT DISTINCT sha256 FROM file_rows WHERE (stored OR source_url <> '') AND (deleted_at IS NULL OR deleted_at >= $1)
 		UNION SELECT got_sha256 FROM uploads WHERE accepted IS NOT NULL`, trashed)
 	if err != nil {
 		return nil, fmt.Errorf("list the bytes that rows name: %w", err)
@@ -158,7 +163,7 @@ func (r *Registry) wanted(ctx context.Context, trashed time.Time) (map[blob.Key]
 // again.
 func (r *Registry) named(ctx context.Context, key blob.Key, before time.Time) (bool, error) {
 	var n int
-	err := r.db.Row(ctx, `SELECT (SELECT count(*) FROM files WHERE sha256 = $1 AND (stored OR source_url <> ''))
+	err := r.db.Row(ctx, `SELECT (SELECT count(*) FROM file_rows WHERE sha256 = $1 AND (stored OR source_url <> ''))
 		+ (SELECT count(*) FROM uploads WHERE got_sha256 = $1)`, string(key)).Scan(&n)
 	if err != nil {
 		return false, fmt.Errorf("look who names %s: %w", key, err)

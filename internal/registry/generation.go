@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"terrarium/internal/access"
+	"terrarium/internal/errs"
 	"terrarium/internal/sqldb"
 )
 
@@ -20,11 +21,13 @@ type batch struct {
 	now      time.Time
 	rights   bool // somebody's rights changed
 	channels map[string]*channelChange
+	stagings *bool // whether there are any; nil = nobody has looked
 }
 
 // channelChange is what a batch does to one channel.
 type channelChange struct {
 	generation int64
+	staging    bool // a large change of the channel is under way
 	actors     map[string]bool
 	causes     map[string]bool
 	subdirs    map[string]*subdirChange
@@ -33,6 +36,7 @@ type channelChange struct {
 // subdirChange is what a batch does to one subdir of a channel.
 type subdirChange struct {
 	names          map[string]bool
+	staged         map[string]bool // names that the log has already
 	added, removed int64
 }
 
@@ -48,14 +52,14 @@ func (c *change) generation(ctx context.Context, channelID string) (*channelChan
 	if cc == nil {
 		c.wrote = true
 		cc = &channelChange{actors: map[string]bool{}, causes: map[string]bool{}, subdirs: map[string]*subdirChange{}}
-		var importing *time.Time
-		err := c.tx.Row(ctx, "UPDATE channels SET generation = generation + 1 WHERE id = $1 RETURNING generation, importing_until", channelID).
-			Scan(&cc.generation, &importing)
+		var reserved *int64
+		err := c.tx.Row(ctx, "UPDATE channels SET generation = generation + 1 WHERE id = $1 RETURNING generation, reserved", channelID).
+			Scan(&cc.generation, &reserved)
 		if err != nil {
 			return nil, fmt.Errorf("begin a generation of channel %s: %w", channelID, err)
 		}
-		if err := c.settleImport(ctx, channelID, cc.generation, importing); err != nil {
-			return nil, err
+		if cc.staging = reserved != nil; cc.staging && cc.generation >= *reserved {
+			return nil, errs.New(errs.Unavailable, "A large change of the channel is under way, and %d others came since it began. Try again when it is done.", stagingRoom).Because("staging")
 		}
 		c.batch.channels[channelID] = cc
 	}
@@ -78,15 +82,24 @@ type touched struct{ subdir, name string }
 
 func scanTouched(rows *sqldb.Rows, t *touched) error { return rows.Scan(&t.subdir, &t.name) }
 
+// liveRecord is the condition of records under an alias that their channel lists
+// now; channel is what gives its id, a parameter where there is one, since the
+// database then looks its generation up once. A record may begin, or end, in a
+// generation that is reserved for a staging.
+func liveRecord(alias, channel string) string {
+	const current = "(SELECT generation FROM channels WHERE id = %[2]s)"
+	return fmt.Sprintf("(%[1]s.added <= "+current+" AND (%[1]s.removed IS NULL OR %[1]s.removed > "+current+"))", alias, channel)
+}
+
 // list begins a stretch of records for files in a channel: those that are conda
 // packages, neither withdrawn nor deleted, and not listed there already.
 func (c *change) list(ctx context.Context, channelID string, fileIDs []string) error {
 	const from = ` FROM files f JOIN packages p ON p.id = f.package_id
 		WHERE f.id IN (SELECT value FROM %s AS wanted) AND f.type = 'conda' AND f.record_json IS NOT NULL
 		AND f.withdrawn_at IS NULL AND f.deleted_at IS NULL
-		AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = $1 AND r.removed IS NULL)`
+		AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = $1 AND %s)`
 	var some int
-	err := c.tx.Row(ctx, "SELECT count(*)"+fmt.Sprintf(from, c.tx.EachText("$2")), channelID, fileIDs).Scan(&some)
+	err := c.tx.Row(ctx, "SELECT count(*)"+fmt.Sprintf(from, c.tx.EachText("$2"), liveRecord("r", "$1")), channelID, fileIDs).Scan(&some)
 	if err != nil {
 		return fmt.Errorf("look for files to list: %w", err)
 	}
@@ -97,12 +110,15 @@ func (c *change) list(ctx context.Context, channelID string, fileIDs []string) e
 	if err != nil {
 		return err
 	}
+	if err := c.unstage(ctx, channelID, cc, fileIDs); err != nil {
+		return err
+	}
 	rows, err := sqldb.All(ctx, c.tx, scanTouched, `INSERT INTO records
 		(channel_id, subdir, name, file_name, added, file_id, version, build, build_number,
 		 license, timestamp_ms, indexed_ms, size, json, msgpack, run_exports)
 		SELECT $1, f.subdir, p.name, f.name, CAST($3 AS BIGINT), f.id, f.version, f.build, f.build_number,
 		 f.license, f.timestamp_ms, f.indexed_ms, f.size, f.record_json, f.record_msgpack, f.run_exports`+
-		fmt.Sprintf(from, c.tx.EachText("$2"))+" RETURNING subdir, name",
+		fmt.Sprintf(from, c.tx.EachText("$2"), liveRecord("r", "$1"))+" RETURNING subdir, name",
 		channelID, fileIDs, cc.generation)
 	if err != nil {
 		return fmt.Errorf("list files in channel %s: %w", channelID, err)
@@ -115,12 +131,28 @@ func (c *change) list(ctx context.Context, channelID string, fileIDs []string) e
 	return nil
 }
 
+// unstage takes back what a staging would list of files from its generation on:
+// what is done to them now counts.
+func (c *change) unstage(ctx context.Context, channelID string, cc *channelChange, fileIDs []string) error {
+	if !cc.staging {
+		return nil
+	}
+	_, err := c.exec(ctx, "DELETE FROM records WHERE channel_id = $1 AND added > $3 AND file_id IN (SELECT value FROM "+c.tx.EachText("$2")+" AS wanted)",
+		channelID, fileIDs, cc.generation)
+	if err != nil {
+		return fmt.Errorf("take back staged records of channel %s: %w", channelID, err)
+	}
+	return nil
+}
+
 // unlist ends the records of files in a channel. A record that began in the same
 // generation is deleted: no generation ever showed it.
 func (c *change) unlist(ctx context.Context, channelID string, fileIDs []string) error {
-	live := " WHERE channel_id = $1 AND removed IS NULL AND file_id IN (SELECT value FROM " + c.tx.EachText("$2") + " AS wanted)"
+	of := " WHERE r.channel_id = $1 AND r.file_id IN (SELECT value FROM " + c.tx.EachText("$2") + " AS wanted)"
+	// Those that begin in a generation to come count too: they must not.
+	const lasting = " AND (r.removed IS NULL OR r.removed > (SELECT generation FROM channels WHERE id = $1))"
 	var some int
-	if err := c.tx.Row(ctx, "SELECT count(*) FROM records"+live, channelID, fileIDs).Scan(&some); err != nil {
+	if err := c.tx.Row(ctx, "SELECT count(*) FROM records r"+of+lasting, channelID, fileIDs).Scan(&some); err != nil {
 		return fmt.Errorf("look for listed files: %w", err)
 	}
 	if some == 0 {
@@ -130,12 +162,15 @@ func (c *change) unlist(ctx context.Context, channelID string, fileIDs []string)
 	if err != nil {
 		return err
 	}
-	unborn, err := sqldb.All(ctx, c.tx, scanTouched, "DELETE FROM records"+live+" AND added = $3 RETURNING subdir, name",
+	if err := c.unstage(ctx, channelID, cc, fileIDs); err != nil {
+		return err
+	}
+	unborn, err := sqldb.All(ctx, c.tx, scanTouched, "DELETE FROM records AS r"+of+" AND r.added = $3 RETURNING subdir, name",
 		channelID, fileIDs, cc.generation)
 	if err != nil {
 		return fmt.Errorf("take back records of channel %s: %w", channelID, err)
 	}
-	ended, err := sqldb.All(ctx, c.tx, scanTouched, "UPDATE records SET removed = $3"+live+" RETURNING subdir, name",
+	ended, err := sqldb.All(ctx, c.tx, scanTouched, "UPDATE records AS r SET removed = $3"+of+" AND (r.removed IS NULL OR r.removed > $3) RETURNING subdir, name",
 		channelID, fileIDs, cc.generation)
 	if err != nil {
 		return fmt.Errorf("end records of channel %s: %w", channelID, err)
@@ -155,8 +190,8 @@ func (c *change) unlist(ctx context.Context, channelID string, fileIDs []string)
 
 // unlistEverywhere ends the records of files in every channel.
 func (c *change) unlistEverywhere(ctx context.Context, fileIDs []string) error {
-	channels, err := sqldb.All(ctx, c.tx, sqldb.Scalar[string], `SELECT DISTINCT channel_id FROM records
-		WHERE removed IS NULL AND file_id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS wanted) ORDER BY channel_id`, fileIDs)
+	channels, err := sqldb.All(ctx, c.tx, sqldb.Scalar[string], `SELECT DISTINCT r.channel_id FROM records r JOIN channels c ON c.id = r.channel_id
+		WHERE (r.removed IS NULL OR r.removed > c.generation) AND r.file_id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS wanted) ORDER BY r.channel_id`, fileIDs)
 	if err != nil {
 		return fmt.Errorf("look for the channels of files: %w", err)
 	}
@@ -195,7 +230,7 @@ func logGeneration(ctx context.Context, tx *sqldb.DB, channelID string, at time.
 			return fmt.Errorf("log generation %d of channel %s: %w", cc.generation, channelID, err)
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO generation_names (channel_id, number, subdir, name)
-			SELECT $1, CAST($2 AS BIGINT), $3, value FROM `+tx.EachText("$4")+` AS names WHERE TRUE`,
+			SELECT $1, CAST($2 AS BIGINT), $3, value FROM `+tx.EachText("$4")+` AS names WHERE TRUE ON CONFLICT DO NOTHING`,
 			channelID, cc.generation, subdir, slices.Sorted(maps.Keys(sc.names)))
 		if err != nil {
 			return fmt.Errorf("log the names of generation %d: %w", cc.generation, err)
@@ -213,7 +248,7 @@ func (b *batch) changed() []Changed {
 		cc := b.channels[id]
 		one := Changed{ChannelID: id, Generation: cc.generation, Subdirs: map[string][]string{}}
 		for subdir, sc := range cc.subdirs {
-			one.Subdirs[subdir] = slices.Sorted(maps.Keys(sc.names))
+			one.Subdirs[subdir] = sortedSet(slices.AppendSeq(slices.Collect(maps.Keys(sc.staged)), maps.Keys(sc.names)))
 		}
 		all = append(all, one)
 	}

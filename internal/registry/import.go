@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -26,6 +27,8 @@ type ImportSource struct {
 	// BaseURL is the address of the channel; it may be "" where the archives
 	// are imported too.
 	BaseURL string
+	// Private says which packages are to be private, by name; nil = none.
+	Private func(name string) bool
 	// Ended is told what became of each subdir that is visible now; it may be
 	// nil.
 	Ended func(subdir string, n ImportCount)
@@ -46,7 +49,8 @@ type ImportReport struct {
 // ImportCount counts the files of one subdir.
 type ImportCount struct {
 	Added    int      // listed now and not before
-	Kept     int      // listed before, with the same bytes
+	Changed  int      // listed before, with the same bytes and another record
+	Kept     int      // listed before as the source has it
 	LeftOut  int      // refused; the first reasons are in Reasons
 	Reasons  []string // a sentence for each of the first hundred
 	Location string   // the document that was read: "linux-64/repodata.json.zst"
@@ -58,14 +62,18 @@ var repodataNames = [...]string{"repodata.json.zst", "repodata.json", "repodata.
 // Import loads an existing channel into a local one, which is made if need be:
 // one generation a subdir, visible at once as a whole. Admin on the owner is
 // needed. Files that are there already with the same bytes are kept, with other
-// bytes left out. Where a record cannot be read or an archive is missing or
-// differs from its record, that file is left out and the report says why; what
-// makes a whole subdir unreadable ends the import, and nothing of that subdir
-// stays.
+// bytes left out; where only the record differs, as after a hotfix, the channel
+// lists that of the source from then on. Where a record cannot be read or an
+// archive is missing or differs from its record, that file is left out and the
+// report says why; what makes a whole subdir unreadable ends the import, and
+// nothing of that subdir stays.
 //
-// While a subdir is loaded, other changes of the channel are errs.Unavailable;
-// everything else goes on, since rows are written in batches. Of an import that
-// was killed the next change sweeps what it left, after Options.ImportLease.
+// Rows are written in short transactions as a staging, so everything else goes
+// on, other changes of the channel too. One that is interrupted, or whose source
+// breaks off, leaves nothing visible, and the next import of the same source goes
+// on where it stopped; what nobody goes on with is swept by GC, or by an import
+// of something else. A source that says what it said last time makes no
+// generation.
 func (r *Registry) Import(ctx context.Context, actor access.Actor, owner, channel string, src ImportSource, progress ImportProgress) (ImportReport, error) {
 	begun := time.Now()
 	if progress == nil {
@@ -78,10 +86,10 @@ func (r *Registry) Import(ctx context.Context, actor access.Actor, owner, channe
 	if err != nil {
 		return ImportReport{}, err
 	}
-	i := &importer{r: r, actor: actor, src: src, progress: progress}
+	i := &importer{r: r, actor: actor, src: src, progress: progress, packages: map[string]*importedPackage{}}
 	report := ImportReport{Subdirs: map[string]ImportCount{}}
 	for _, subdir := range subdirs {
-		count, err := i.subdir(ctx, owner, channel, subdir)
+		count, err := i.importSubdir(ctx, owner, channel, subdir)
 		if err != nil {
 			return report, fmt.Errorf("import %s: %w", subdir, err)
 		}
@@ -93,6 +101,9 @@ func (r *Registry) Import(ctx context.Context, actor access.Actor, owner, channe
 	report.Took = time.Since(begun)
 	return report, nil
 }
+
+// private reports whether a package is to be private.
+func (s ImportSource) private(name string) bool { return s.Private != nil && s.Private(name) }
 
 // Check refuses a source in which there is nothing to import.
 func (s ImportSource) Check() error {
@@ -136,111 +147,129 @@ func (s ImportSource) document(subdir string) string {
 	return ""
 }
 
-// subdir imports one subdir.
-func (i *importer) subdir(ctx context.Context, owner, channel, subdir string) (ImportCount, error) {
+// importSubdir imports one subdir.
+func (i *importer) importSubdir(ctx context.Context, owner, channel, subdir string) (ImportCount, error) {
 	if err := i.begin(ctx, owner, channel, subdir); err != nil {
 		return ImportCount{}, err
 	}
-	release := i.hold.keep(ctx)
-	count, err := i.load(ctx, subdir)
-	release()
+	stop := i.staging.keep(ctx)
+	err := i.load(ctx)
 	if err == nil {
-		err = i.end(ctx, subdir, count)
+		err = i.describe(ctx)
+	}
+	stop()
+	if err == nil {
+		err = i.end(ctx)
 	}
 	if err != nil {
-		// The reason that counts is err; what cannot be swept now is swept by
-		// the next change of the channel.
-		if swept := i.sweep(context.WithoutCancel(ctx)); swept != nil {
-			i.r.opts.Log.ErrorContext(ctx, "sweeping a broken import failed", "err", swept, "channel", i.channel.ID)
-		}
+		i.broken(context.WithoutCancel(ctx), err)
 		return ImportCount{}, err
 	}
 	point(pointImportCurrent)
-	return count, nil
+	if err := i.describeAgain(ctx); err != nil {
+		return ImportCount{}, err
+	}
+	return i.count, i.r.TellPackages(ctx)
 }
 
-// begin takes the channel for the import and names the generation to come.
-func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string) error {
-	return i.r.change(ctx, i.actor, "import", func(ctx context.Context, c *change) error {
+// broken leaves a staging that may be gone on with, and sweeps one that would
+// break again. The error that counts is that of the import; what cannot be done
+// here is done by the next import, or by GC.
+func (i *importer) broken(ctx context.Context, cause error) {
+	var err error
+	switch errs.KindOf(cause) {
+	case errs.Invalid, errs.TooLarge, errs.Exists, errs.Forbidden:
+		err = i.staging.sweep(ctx)
+	default:
+		err = i.staging.release(ctx)
+	}
+	if err != nil {
+		i.r.opts.Log.ErrorContext(ctx, "putting a broken import away failed", "err", err, "channel", i.channel.ID)
+	}
+}
+
+// begin stages the import of a subdir.
+func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string) (err error) {
+	i.subdir, i.count, i.names, i.present = subdir, ImportCount{}, map[string]bool{}, nil
+	i.staging, err = i.r.stage(ctx, i.actor, "import", i.src.Name+" "+subdir, func(ctx context.Context, c *change) (Channel, error) {
 		o, err := loadOwner(ctx, c.tx, ownerName)
 		if err != nil {
-			return err
+			return Channel{}, err
 		}
 		if err := may(i.actor, access.Admin, o.object()); err != nil {
-			return err
+			return Channel{}, err
 		}
-		if channel == "" {
-			channel = mainLabel
+		ch, err := c.target(ctx, o, cmp.Or(channel, mainLabel))
+		if err != nil {
+			return Channel{}, err
 		}
-		ch, err := c.target(ctx, o, channel)
+		if err := open(ch); err != nil {
+			return Channel{}, err
+		}
+		if ch, err = c.ensureChannel(ctx, o, ch); err != nil {
+			return Channel{}, err
+		}
+		if _, err = c.exec(ctx, "UPDATE channels SET source = $2 WHERE id = $1", ch.ID, i.src.Name); err != nil {
+			return Channel{}, fmt.Errorf("note the source of %s/%s: %w", o.Name, ch.Name, err)
+		}
+		var some int
+		err = c.tx.Row(ctx, "SELECT count(*) FROM (SELECT 1 FROM file_rows WHERE owner_id = $1 AND subdir = $2 AND type = 'conda' AND deleted_at IS NULL LIMIT 1) AS one", o.ID, subdir).Scan(&some)
+		if err != nil {
+			return Channel{}, fmt.Errorf("look for files of %s: %w", o.Name, err)
+		}
+		i.owner, i.channel, i.stamp, i.fresh = o, ch, c.now, some == 0
+		return ch, c.audit(ctx, audit.Entry{
+			Action: "channel.import", OwnerID: o.ID, ObjectKind: "channel", ObjectID: ch.ID,
+			ObjectName: o.Name + "/" + ch.Name, After: map[string]any{"source": i.src.Name, "subdir": subdir},
+		})
+	})
+	return err
+}
+
+// end makes the imported generation the current one; where nothing is new, there
+// is none.
+func (i *importer) end(ctx context.Context) error {
+	i.staging.mu.Lock()
+	defer i.staging.mu.Unlock()
+	return i.r.change(ctx, i.actor, "import", func(ctx context.Context, c *change) error {
+		ch, err := findChannel(ctx, c.tx, i.owner, i.channel.Name, c.lock())
 		if err != nil {
 			return err
 		}
 		if err := open(ch); err != nil {
 			return err
 		}
-		if ch, err = c.ensureChannel(ctx, o, ch); err != nil {
-			return err
+		after := map[string]any{
+			"subdir": i.subdir, "added": i.count.Added, "changed": i.count.Changed, "kept": i.count.Kept, "left_out": i.count.LeftOut,
 		}
-		var until *time.Time
-		if err := c.tx.Row(ctx, "SELECT generation, importing_until FROM channels WHERE id = $1", ch.ID).Scan(&ch.Generation, &until); err != nil {
-			return fmt.Errorf("read channel %s/%s: %w", o.Name, ch.Name, err)
-		}
-		if _, begun := c.batch.channels[ch.ID]; begun {
-			// A change of the same batch has begun the generation that is
-			// meant here; it is too late for this one.
-			return errs.New(errs.Conflict, "%s/%s is being changed. Try again in a moment.", o.Name, ch.Name)
-		}
-		if until != nil && until.After(c.now) {
-			return errs.New(errs.Conflict, "%s/%s is being imported already. If that import was killed, try again in %s.", o.Name, ch.Name, i.r.opts.ImportLease).Because("importing")
-		}
-		// What an import that died has left must not become part of this one.
-		if err := c.sweepImport(ctx, ch.ID, ch.Generation+1); err != nil {
-			return err
-		}
-		i.hold = &hold{r: i.r, channelID: ch.ID, generation: ch.Generation, until: i.r.lease()}
-		_, err = c.exec(ctx, "UPDATE channels SET importing_until = $2, source = $3 WHERE id = $1", ch.ID, i.hold.until, i.src.Name)
-		if err != nil {
-			return fmt.Errorf("begin an import: %w", err)
-		}
-		i.owner, i.channel, i.generation, i.stamp = o, ch, ch.Generation+1, c.now
-		return c.audit(ctx, audit.Entry{
-			Action: "channel.import", OwnerID: o.ID, ObjectKind: "channel", ObjectID: ch.ID,
-			ObjectName: o.Name + "/" + ch.Name, After: map[string]any{"source": i.src.Name, "subdir": subdir},
-		})
-	})
-}
-
-// end makes the imported generation the current one.
-func (i *importer) end(ctx context.Context, subdir string, count ImportCount) error {
-	return i.r.change(ctx, i.actor, "import", func(ctx context.Context, c *change) error {
-		n, err := c.exec(ctx, "UPDATE channels SET generation = $2, importing_until = NULL WHERE id = $1 AND generation = $3 AND importing_until = $4",
-			i.channel.ID, i.generation, i.generation-1, i.hold.until)
-		if err != nil {
-			return fmt.Errorf("end an import: %w", err)
-		}
-		if n == 0 {
-			return i.hold.lost()
-		}
-		cc := &channelChange{
-			generation: i.generation, actors: map[string]bool{i.actor.Name: true}, causes: map[string]bool{"import": true},
-			subdirs: map[string]*subdirChange{subdir: {names: i.names, added: int64(count.Added)}},
-		}
-		c.batch.channels[i.channel.ID] = cc
-		// Files that were there without this label have their records made
-		// now, in the same generation; they are few as a rule.
-		for ids := range slices.Chunk(i.present, 5000) {
-			if _, err := c.label(ctx, i.channel, ids); err != nil {
+		if len(i.names) == 0 {
+			if err := i.staging.drop(ctx, c); err != nil {
 				return err
 			}
+		} else {
+			err := i.staging.current(ctx, c, map[string]*subdirChange{
+				i.subdir: {names: map[string]bool{}, staged: i.names, added: int64(i.count.Added + i.count.Changed), removed: int64(i.count.Changed)},
+			})
+			if err != nil {
+				return err
+			}
+			if err := c.mayReplace(ctx, ch, i.present); err != nil {
+				return err
+			}
+			if _, err := c.giveLabel(ctx, ch, ids(i.present)); err != nil {
+				return err
+			}
+			after["generation"] = i.staging.generation
+			if i.src.Private != nil {
+				c.bumpAccess()
+			}
 		}
-		cc.subdirs[subdir].added = int64(count.Added)
+		if err := i.remember(ctx, c); err != nil {
+			return err
+		}
 		return c.audit(ctx, audit.Entry{
 			Action: "channel.imported", OwnerID: i.owner.ID, ObjectKind: "channel", ObjectID: i.channel.ID,
-			ObjectName: i.owner.Name + "/" + i.channel.Name, After: map[string]any{
-				"subdir": subdir, "generation": i.generation,
-				"added": count.Added, "kept": count.Kept, "left_out": count.LeftOut,
-			},
+			ObjectName: i.owner.Name + "/" + i.channel.Name, After: after,
 		})
 	})
 }

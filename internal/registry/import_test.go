@@ -95,7 +95,7 @@ func TestImport(t *testing.T) {
 			t.Errorf("got %+v", report)
 		}
 		w.wantListed("acme", "copy", -1, "linux-64/b-1.0-0.conda", "noarch/a-1.0-0.conda", "noarch/a-2.0-0.conda")
-		w.wantListed("acme", "copy", 1, "linux-64/b-1.0-0.conda")
+		w.wantListed("acme", "copy", w.published[0].Generation, "linux-64/b-1.0-0.conda")
 		if len(w.published) != 2 || !cmp.Equal(w.published[1].Subdirs, map[string][]string{"noarch": {"a"}}) {
 			t.Errorf("published %+v", w.published)
 		}

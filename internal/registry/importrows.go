@@ -14,12 +14,12 @@ import (
 
 // The columns that an import fills, in the order in which write gives them.
 var (
-	packageRow = []string{"id", "owner_id", "name", "private", "summary", "attrs", "types", "platforms", "search_text", "created_by", "created_at", "modified_at"}
-	releaseRow = []string{"id", "package_id", "version", "attrs", "created_by", "created_at"}
+	packageRow = []string{"id", "owner_id", "name", "private", "summary", "attrs", "types", "platforms", "search_text", "created_by", "created_at", "modified_at", "staging"}
+	releaseRow = []string{"id", "package_id", "version", "attrs", "created_by", "created_at", "staging"}
 	fileRow    = []string{
 		"id", "owner_id", "package_id", "release_id", "type", "subdir", "name", "name_key", "basename", "version", "build",
 		"build_number", "size", "md5", "sha256", "stored", "source_url", "attrs", "record_json", "record_msgpack", "run_exports",
-		"uploaded_by", "uploaded_at", "license", "timestamp_ms", "indexed_ms", "indexed_source",
+		"uploaded_by", "uploaded_at", "license", "timestamp_ms", "indexed_ms", "indexed_source", "staging",
 	}
 	infoRow    = []string{"file_id", "about", "readme", "readme_name", "paths", "members", "flags"}
 	channelRow = []string{"file_id", "channel_id", "added_at"}
@@ -29,83 +29,122 @@ var (
 	}
 )
 
+// rows are what a batch puts into the tables, in the order of these.
+type importedRows struct {
+	packages, releases, files, infos, labels, records [][]any
+}
+
 // write puts a batch into rows, in one transaction.
-func (i *importer) write(ctx context.Context, subdir string, batch []*entry) error {
-	var packages, releases, files, infos, labels, records [][]any
-	now := i.r.now() // for ids: those of a batch lie together
+func (i *importer) write(ctx context.Context, batch []*entry, b *importedBatch) error {
+	var rows importedRows
 	for _, e := range batch {
-		rec, name := e.record, packageName(e.record.Name)
-		p := i.packages[name]
-		if p == nil {
-			p = &importedPackage{id: access.NewID(now)}
-			i.packages[name] = p
+		fileID := ""
+		switch f := e.fate(i.staging.generation); f {
+		case fateNew:
+			var err error
+			if fileID, err = i.addFile(&rows, e, b); err != nil {
+				return err
+			}
+		case fateListed, fateChanged, fateRestaged:
+			fileID = e.old.id
+		case fateStaged, fateKept, fateLeftOut:
+			continue
 		}
-		if !p.written {
-			p.written = true
-			about := packageAttrs(accepted{Type: "conda", Package: name, License: rec.License, About: e.about()})
-			shown := Package{Name: name, Summary: attrText(about, "summary"), Attrs: about}
-			packages = append(packages, []any{
-				p.id, i.owner.ID, name, false, shown.Summary, about,
-				[]string{"conda"},
-				[]string{},
-				searchText(shown),
-				i.actor.Name, i.stamp, i.stamp,
-			})
-		}
-		p.take(rec, subdir, i.channel.Name == mainLabel)
-		i.names[name] = true
-		release := i.releases[[2]string{p.id, rec.Version}]
-		if release == "" {
-			release = access.NewID(now)
-			i.releases[[2]string{p.id, rec.Version}] = release
-			releases = append(releases, []any{release, p.id, rec.Version, e.about(), i.actor.Name, i.stamp})
-		}
-		attrs, err := e.attrs()
-		if err != nil {
-			return err
-		}
-		e.id = access.NewID(now)
-		source := ""
-		if i.src.MetadataOnly {
-			source = strings.TrimSuffix(i.src.BaseURL, "/") + "/" + subdir + "/" + e.fileName
-		}
-		files = append(files, []any{
-			e.id, i.owner.ID, p.id, release, "conda", subdir, e.fileName, strings.ToLower(e.fileName), subdir + "/" + e.fileName,
-			rec.Version, rec.Build, rec.BuildNumber, rec.Size, rec.MD5, rec.SHA256, !i.src.MetadataOnly, source, attrs,
-			e.encoded.JSON, e.encoded.Msgpack, e.encoded.RunExports, i.actor.Name, i.stamp, rec.License, rec.Timestamp, rec.IndexedTimestamp, e.source,
-		})
-		if a := e.accepted; a.SHA256 != "" {
-			infos = append(infos, []any{e.id, a.About, a.README, a.READMEName, a.Paths, a.Members, a.Flags})
-		}
-		labels = append(labels, []any{e.id, i.channel.ID, i.stamp})
-		records = append(records, []any{
-			i.channel.ID, subdir, name, e.fileName, i.generation, e.id, rec.Version, rec.Build, rec.BuildNumber,
+		rec := e.record
+		rows.records = append(rows.records, []any{
+			i.channel.ID, i.subdir, packageName(rec.Name), e.fileName, i.staging.generation, fileID, rec.Version, rec.Build, rec.BuildNumber,
 			rec.License, rec.Timestamp, rec.IndexedTimestamp, rec.Size, e.encoded.JSON, e.encoded.Msgpack, e.encoded.RunExports,
 		})
 	}
-	err := i.hold.within(ctx, func(tx *sqldb.DB) error {
+	names, others := map[string]bool{}, map[string]bool{}
+	for _, e := range batch {
+		switch e.fate(i.staging.generation) {
+		case fateKept, fateLeftOut:
+			continue
+		case fateNew, fateListed, fateChanged, fateStaged, fateRestaged:
+		}
+		name := packageName(e.record.Name)
+		names[name] = true
+		if p := i.packages[name]; p != nil && !p.made {
+			others[p.id] = true
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return i.staging.within(ctx, func(tx *sqldb.DB) error {
+		if err := i.verify(ctx, tx, batch, b); err != nil {
+			return err
+		}
+		if err := i.clear(ctx, tx, batch); err != nil {
+			return err
+		}
 		for _, t := range []struct {
 			table   string
 			columns []string
 			rows    [][]any
 		}{
-			{"packages", packageRow, packages},
-			{"releases", releaseRow, releases},
-			{"files", fileRow, files},
-			{"file_info", infoRow, infos},
-			{"file_channels", channelRow, labels},
-			{"records", recordRow, records},
+			{"package_rows", packageRow, rows.packages},
+			{"release_rows", releaseRow, rows.releases},
+			{"file_rows", fileRow, rows.files},
+			{"file_info", infoRow, rows.infos},
+			{"file_channels", channelRow, rows.labels},
+			{"records", recordRow, rows.records},
 		} {
 			if _, err := tx.CopyIn(ctx, t.table, t.columns, each(t.rows)); err != nil {
 				return err
 			}
 		}
-		return nil
+		if err := untold(ctx, tx, slices.Sorted(maps.Keys(others))); err != nil {
+			return err
+		}
+		return i.staging.logNames(ctx, tx, i.subdir, slices.Sorted(maps.Keys(names)))
 	})
-	if err != nil {
-		return fmt.Errorf("write %d records of %s: %w", len(batch), subdir, err)
+}
+
+// addFile adds the rows of a file that nobody has, and gives its id.
+func (i *importer) addFile(rows *importedRows, e *entry, b *importedBatch) (string, error) {
+	now := i.r.now() // for ids: those of a batch lie together
+	rec, name := e.record, packageName(e.record.Name)
+	p := i.packages[name]
+	if p == nil {
+		p = &importedPackage{id: access.NewID(now), staging: i.staging.id, made: true}
+		i.packages[name] = p
+		b.made = append(b.made, name)
+		about := packageAttrs(accepted{Type: "conda", Package: name, License: rec.License, About: e.about()})
+		shown := Package{Name: name, Summary: attrText(about, "summary"), Attrs: about}
+		rows.packages = append(rows.packages, []any{
+			p.id, i.owner.ID, name, i.src.private(name), shown.Summary, about,
+			[]string{"conda"},
+			[]string{},
+			searchText(shown),
+			i.actor.Name, i.stamp, i.stamp, i.staging.id,
+		})
 	}
-	return nil
+	release := b.releases[releaseKey{p.id, rec.Version}]
+	if release == "" {
+		release = access.NewID(now)
+		b.releases[releaseKey{p.id, rec.Version}] = release
+		rows.releases = append(rows.releases, []any{release, p.id, rec.Version, e.about(), i.actor.Name, i.stamp, i.staging.id})
+	}
+	attrs, err := e.attrs()
+	if err != nil {
+		return "", err
+	}
+	id, source := access.NewID(now), ""
+	if i.src.MetadataOnly {
+		source = strings.TrimSuffix(i.src.BaseURL, "/") + "/" + i.subdir + "/" + e.fileName
+	}
+	rows.files = append(rows.files, []any{
+		id, i.owner.ID, p.id, release, "conda", i.subdir, e.fileName, strings.ToLower(e.fileName), i.subdir + "/" + e.fileName,
+		rec.Version, rec.Build, rec.BuildNumber, rec.Size, rec.MD5, rec.SHA256, !i.src.MetadataOnly, source, attrs,
+		e.encoded.JSON, e.encoded.Msgpack, e.encoded.RunExports, i.actor.Name, i.stamp, rec.License, rec.Timestamp, rec.IndexedTimestamp, e.source, i.staging.id,
+	})
+	if a := e.accepted; a.SHA256 != "" {
+		rows.infos = append(rows.infos, []any{id, a.About, a.README, a.READMEName, a.Paths, a.Members, a.Flags})
+	}
+	rows.labels = append(rows.labels, []any{id, i.channel.ID, i.stamp})
+	return id, nil
 }
 
 // each hands out rows one by one, for CopyIn.
@@ -132,34 +171,70 @@ func (p *importedPackage) take(rec conda.Record, subdir string, main bool) {
 	}
 }
 
-// refresh writes what the files of packages say of them. For packages that the
-// import made, everything is known; those that were there are looked at.
-func (i *importer) refresh(ctx context.Context) error {
+// describeBatch is how many packages are described in one transaction.
+const describeBatch = 1000
+
+// describe writes what is known of packages that the import made, while nobody
+// sees them. One that somebody else uses by now is worked out from its files, when
+// those are visible.
+func (i *importer) describe(ctx context.Context) error {
 	dirty := slices.DeleteFunc(slices.Sorted(maps.Keys(i.packages)), func(name string) bool { return !i.packages[name].dirty })
-	for names := range slices.Chunk(dirty, importBatch) {
-		err := i.r.db.Tx(ctx, func(tx *sqldb.DB) error {
-			c := &change{r: i.r, tx: tx, actor: i.actor, now: i.stamp}
+	for names := range slices.Chunk(dirty, describeBatch) {
+		err := i.staging.within(ctx, func(tx *sqldb.DB) error {
+			var others []string
 			for _, name := range names {
 				p := i.packages[name]
-				if p.existed {
-					if err := c.refreshPackage(ctx, p.id); err != nil {
-						return err
-					}
-					continue
+				n := int64(0)
+				var err error
+				if p.made {
+					n, err = tx.Exec(ctx, "UPDATE package_rows SET platforms = $2, latest = $3, license = $4, released_at = $5 WHERE id = $1 AND staging = $6",
+						p.id, slices.Sorted(maps.Keys(p.platforms)), p.latest.version, p.license, i.stamp, i.staging.id)
 				}
-				_, err := tx.Exec(ctx, "UPDATE packages SET platforms = $2, latest = $3, license = $4, released_at = $5 WHERE id = $1",
-					p.id, slices.Sorted(maps.Keys(p.platforms)), p.latest.version, p.license, i.stamp)
 				if err != nil {
 					return err
 				}
+				if n == 0 {
+					others = append(others, p.id)
+				}
 			}
-			return nil
+			return untold(ctx, tx, others)
 		})
 		if err != nil {
-			return fmt.Errorf("refresh packages: %w", err)
+			return fmt.Errorf("describe packages: %w", err)
 		}
 		for _, name := range names {
 			i.packages[name].dirty = false
+		}
+	}
+	return nil
+}
+
+// describeAgain does so for packages of subdirs before, which are visible by now,
+// as far as nobody else has changed them since.
+func (i *importer) describeAgain(ctx context.Context) error {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(i.names)), func(name string) bool {
+		p := i.packages[name]
+		return p == nil || !p.made || p.staging == i.staging.id
+	})
+	for names := range slices.Chunk(names, describeBatch) {
+		err := i.r.db.Tx(ctx, func(tx *sqldb.DB) error {
+			var done []string
+			for _, name := range names {
+				p := i.packages[name]
+				n, err := tx.Exec(ctx, "UPDATE package_rows SET platforms = $2, latest = $3, license = $4, released_at = $5 WHERE id = $1 AND staging = $6 AND modified_at = created_at",
+					p.id, slices.Sorted(maps.Keys(p.platforms)), p.latest.version, p.license, i.stamp, p.staging)
+				if err != nil {
+					return err
+				}
+				if n > 0 {
+					done = append(done, p.id)
+				}
+			}
+			_, err := tx.Exec(ctx, "DELETE FROM untold_packages WHERE package_id IN (SELECT value FROM "+tx.EachText("$1")+" AS told)", done)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("describe packages: %w", err)
 		}
 	}
 	return nil

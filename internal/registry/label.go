@@ -293,12 +293,21 @@ func (c *change) label(ctx context.Context, ch Channel, files []File) (int, erro
 	if err := c.mayReplace(ctx, ch, files); err != nil {
 		return 0, err
 	}
+	n, err := c.giveLabel(ctx, ch, ids(files))
+	if err != nil {
+		return 0, err
+	}
+	return n, c.list(ctx, ch.ID, ids(files))
+}
+
+// giveLabel writes only that files are in a channel, and gives how many were not.
+func (c *change) giveLabel(ctx context.Context, ch Channel, fileIDs []string) (int, error) {
 	n, err := c.exec(ctx, `INSERT INTO file_channels (file_id, channel_id, added_at)
-		SELECT value, $2, $3 FROM `+c.tx.EachText("$1")+` AS wanted WHERE TRUE ON CONFLICT DO NOTHING`, ids(files), ch.ID, c.now)
+		SELECT value, $2, $3 FROM `+c.tx.EachText("$1")+` AS wanted WHERE TRUE ON CONFLICT DO NOTHING`, fileIDs, ch.ID, c.now)
 	if err != nil {
 		return 0, fmt.Errorf("label files with %s: %w", ch.Name, err)
 	}
-	return int(n), c.list(ctx, ch.ID, ids(files))
+	return int(n), nil
 }
 
 // unlabel takes files out of a channel and gives how many were there.

@@ -137,9 +137,20 @@ func (c *change) createPackage(ctx context.Context, o owner, name string, privat
 		Summary: summaryOf(attrs), Attrs: attrs, Types: types, License: licenseOf(attrs), Platforms: []string{},
 		CreatedBy: c.actor.Name, CreatedAt: c.now, ModifiedAt: c.now,
 	}
-	_, err = c.exec(ctx, `INSERT INTO packages (id, owner_id, name, private, summary, attrs, types, license, platforms, search_text, created_by, created_at, modified_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)`,
-		p.ID, p.OwnerID, p.Name, p.Private, p.Summary, p.Attrs, p.Types, p.License, p.Platforms, searchText(p), p.CreatedBy, p.CreatedAt)
+	adopted, err := c.adopt(ctx, "package_rows", "owner_id = $1 AND name = $2", o.ID, name)
+	if err != nil {
+		return Package{}, err
+	}
+	if adopted != "" {
+		p.ID = adopted
+		_, err = c.exec(ctx, `UPDATE package_rows SET private = $2, summary = $3, attrs = $4, types = $5, license = $6, platforms = $7, latest = '', released_at = NULL, search_text = $8,
+			created_by = $9, created_at = $10, modified_at = $10 WHERE id = $1`,
+			p.ID, p.Private, p.Summary, p.Attrs, p.Types, p.License, p.Platforms, searchText(p), p.CreatedBy, p.CreatedAt)
+	} else {
+		_, err = c.exec(ctx, `INSERT INTO package_rows (id, owner_id, name, private, summary, attrs, types, license, platforms, search_text, created_by, created_at, modified_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)`,
+			p.ID, p.OwnerID, p.Name, p.Private, p.Summary, p.Attrs, p.Types, p.License, p.Platforms, searchText(p), p.CreatedBy, p.CreatedAt)
+	}
 	if err != nil {
 		return Package{}, fmt.Errorf("insert package %s: %w", p.FullName(), err)
 	}
@@ -254,10 +265,10 @@ func (r *Registry) DeletePackage(ctx context.Context, actor access.Actor, owner,
 		if err := c.trash(ctx, files, ""); err != nil {
 			return err
 		}
-		if _, err := c.exec(ctx, "UPDATE releases SET deleted_at = $2 WHERE package_id = $1 AND deleted_at IS NULL", p.ID, c.now); err != nil {
+		if _, err := c.exec(ctx, "UPDATE release_rows SET deleted_at = $2 WHERE package_id = $1 AND deleted_at IS NULL", p.ID, c.now); err != nil {
 			return fmt.Errorf("delete the releases of %s: %w", p.FullName(), err)
 		}
-		if _, err := c.exec(ctx, "UPDATE packages SET deleted_at = $2 WHERE id = $1", p.ID, c.now); err != nil {
+		if _, err := c.exec(ctx, "UPDATE package_rows SET deleted_at = $2 WHERE id = $1", p.ID, c.now); err != nil {
 			return fmt.Errorf("delete package %s: %w", p.FullName(), err)
 		}
 		if p.Private {

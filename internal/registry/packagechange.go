@@ -125,7 +125,7 @@ func (c *change) describe(ctx context.Context, p Package, attrs jsontext.Value) 
 		return Package{}, errs.New(errs.TooLarge, "The attributes of %s would have %d bytes; at most %d are kept.", p.FullName(), len(p.Attrs), maxAttrs)
 	}
 	p.Summary, p.ModifiedAt = summaryOf(p.Attrs), c.now
-	_, err = c.exec(ctx, "UPDATE packages SET attrs = $2, summary = $3, search_text = $4, modified_at = $5 WHERE id = $1",
+	_, err = c.exec(ctx, "UPDATE package_rows SET attrs = $2, summary = $3, search_text = $4, modified_at = $5 WHERE id = $1",
 		p.ID, p.Attrs, p.Summary, searchText(p), p.ModifiedAt)
 	if err != nil {
 		return Package{}, fmt.Errorf("change package %s: %w", p.FullName(), err)
@@ -145,7 +145,7 @@ func (c *change) describe(ctx context.Context, p Package, attrs jsontext.Value) 
 func (c *change) setPrivate(ctx context.Context, p Package, private bool) (Package, error) {
 	was := p.Private
 	p.Private, p.ModifiedAt = private, c.now
-	if _, err := c.exec(ctx, "UPDATE packages SET private = $2, modified_at = $3 WHERE id = $1", p.ID, p.Private, p.ModifiedAt); err != nil {
+	if _, err := c.exec(ctx, "UPDATE package_rows SET private = $2, modified_at = $3 WHERE id = $1", p.ID, p.Private, p.ModifiedAt); err != nil {
 		return Package{}, fmt.Errorf("change package %s: %w", p.FullName(), err)
 	}
 	c.bumpAccess()

@@ -41,9 +41,6 @@ func (c *change) place(ctx context.Context, a accepted, p placing) (placed, erro
 	if err != nil {
 		return placed{}, err
 	}
-	if err := c.settleImports(ctx, o, p.labels); err != nil {
-		return placed{}, err
-	}
 	pkg, err := c.loadPackage(ctx, access.Read, o.Name, a.Package)
 	isNew := errs.Is(err, errs.NotFound)
 	switch {
@@ -89,6 +86,9 @@ func (c *change) place(ctx context.Context, a accepted, p placing) (placed, erro
 		if err := may(c.actor, access.Write, old.object()); err != nil {
 			return placed{}, err
 		}
+	}
+	if err := c.unhidden(ctx, o, a); err != nil {
+		return placed{}, err
 	}
 	if err := c.twin(ctx, o, a); err != nil {
 		return placed{}, err
@@ -235,6 +235,27 @@ func sameName(ctx context.Context, db *sqldb.DB, o owner, packageID, fileType, s
 		packageID, version, name)
 }
 
+// unhidden refuses a conda package whose name is that of a file which is being
+// loaded and cannot be seen yet.
+func (c *change) unhidden(ctx context.Context, o owner, a accepted) error {
+	if a.Type != "conda" {
+		return nil
+	}
+	if some, err := c.stagings(ctx); err != nil || !some {
+		return err
+	}
+	var n int
+	err := c.tx.Row(ctx, `SELECT count(*) FROM file_rows WHERE owner_id = $1 AND subdir = $2 AND name_key = $3 AND type = 'conda'
+		AND deleted_at IS NULL AND staging IN (SELECT id FROM stagings)`, o.ID, a.Subdir, strings.ToLower(a.FileName)).Scan(&n)
+	if err != nil {
+		return fmt.Errorf("look for %s among what is being loaded: %w", a.FileName, err)
+	}
+	if n > 0 {
+		return errs.New(errs.Unavailable, "%s is being imported into a channel of %s at this moment. Try again when that is done.", a.FileName, o.Name).Because("staging")
+	}
+	return nil
+}
+
 // twin checks a file against the other format of the same build: both must say
 // the same, since a solver takes either.
 func (c *change) twin(ctx context.Context, o owner, a accepted) error {
@@ -298,7 +319,7 @@ func (c *change) insertFile(ctx context.Context, p Package, rel Release, a accep
 		Dependencies: how.dependencies, Description: how.description, UploadedBy: c.actor.Name, UploadedAt: c.now,
 		IndexedAt: unixMilli(a.IndexedMS), IndexedSource: "seen", Labels: []string{},
 	}
-	_, err = c.exec(ctx, `INSERT INTO files (id, owner_id, package_id, release_id, type, subdir, name, name_key, basename, version, build,
+	_, err = c.exec(ctx, `INSERT INTO file_rows (id, owner_id, package_id, release_id, type, subdir, name, name_key, basename, version, build,
 		build_number, size, md5, sha256, stored, attrs, dependencies, description, record_json, record_msgpack, run_exports,
 		uploaded_by, uploaded_at, license, timestamp_ms, indexed_ms, indexed_source)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28)`,

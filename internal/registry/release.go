@@ -131,8 +131,18 @@ func (c *change) createRelease(ctx context.Context, p Package, version string, n
 		ID: access.NewID(c.now), PackageID: p.ID, OwnerName: p.OwnerName, PackageName: p.Name, Version: version,
 		Attrs: n.Attrs, Description: n.Description, CreatedBy: c.actor.Name, CreatedAt: c.now,
 	}
-	_, err := c.exec(ctx, "INSERT INTO releases (id, package_id, version, attrs, description, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-		rel.ID, rel.PackageID, rel.Version, rel.Attrs, rel.Description, rel.CreatedBy, rel.CreatedAt)
+	adopted, err := c.adopt(ctx, "release_rows", "package_id = $1 AND version = $2", p.ID, version)
+	if err != nil {
+		return Release{}, err
+	}
+	if adopted != "" {
+		rel.ID = adopted
+		_, err = c.exec(ctx, "UPDATE release_rows SET attrs = $2, description = $3, created_by = $4, created_at = $5 WHERE id = $1",
+			rel.ID, rel.Attrs, rel.Description, rel.CreatedBy, rel.CreatedAt)
+	} else {
+		_, err = c.exec(ctx, "INSERT INTO release_rows (id, package_id, version, attrs, description, created_by, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+			rel.ID, rel.PackageID, rel.Version, rel.Attrs, rel.Description, rel.CreatedBy, rel.CreatedAt)
+	}
 	if err != nil {
 		return Release{}, fmt.Errorf("insert release %s %s: %w", p.FullName(), version, err)
 	}
@@ -168,7 +178,7 @@ func (r *Registry) UpdateRelease(ctx context.Context, actor access.Actor, owner,
 		if u.Description != nil {
 			rel.Description = *u.Description
 		}
-		if _, err := c.exec(ctx, "UPDATE releases SET attrs = $2, description = $3 WHERE id = $1", rel.ID, rel.Attrs, rel.Description); err != nil {
+		if _, err := c.exec(ctx, "UPDATE release_rows SET attrs = $2, description = $3 WHERE id = $1", rel.ID, rel.Attrs, rel.Description); err != nil {
 			return fmt.Errorf("change release %s %s: %w", p.FullName(), version, err)
 		}
 		return c.audit(ctx, audit.Entry{
@@ -201,7 +211,7 @@ func (r *Registry) DeleteRelease(ctx context.Context, actor access.Actor, owner,
 		if err := c.trash(ctx, files, ""); err != nil {
 			return err
 		}
-		if _, err := c.exec(ctx, "UPDATE releases SET deleted_at = $2 WHERE id = $1", rel.ID, c.now); err != nil {
+		if _, err := c.exec(ctx, "UPDATE release_rows SET deleted_at = $2 WHERE id = $1", rel.ID, c.now); err != nil {
 			return fmt.Errorf("delete release %s %s: %w", p.FullName(), version, err)
 		}
 		if err := c.tell(ctx, p.ID, true); err != nil {

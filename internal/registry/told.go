@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json/jsontext"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -63,7 +64,7 @@ func (c *change) gained(ctx context.Context, p Package, f File) error {
 	if f.Subdir != "" {
 		platforms = append(slices.Clone(platforms), f.Subdir)
 	}
-	_, err = c.exec(ctx, "UPDATE packages SET types = $2, platforms = $3, latest = $4, license = $5, released_at = $6, modified_at = $7 WHERE id = $1",
+	_, err = c.exec(ctx, "UPDATE package_rows SET types = $2, platforms = $3, latest = $4, license = $5, released_at = $6, modified_at = $7 WHERE id = $1",
 		p.ID, sortedSet(append(slices.Clone(p.Types), f.Type)), sortedSet(platforms), top.version, license, f.UploadedAt, c.now)
 	if err != nil {
 		return fmt.Errorf("refresh a package: %w", err)
@@ -94,7 +95,7 @@ func (c *change) tell(ctx context.Context, packageID string, recount bool) error
 	if was.guarded && sameTold(was, now) {
 		return nil // or the time of a change would tell of what is closed
 	}
-	_, err = c.exec(ctx, "UPDATE packages SET types = $2, platforms = $3, latest = $4, license = $5, released_at = $6, modified_at = $7 WHERE id = $1",
+	_, err = c.exec(ctx, "UPDATE package_rows SET types = $2, platforms = $3, latest = $4, license = $5, released_at = $6, modified_at = $7 WHERE id = $1",
 		packageID, []string(now.types), []string(now.platforms), now.latest, now.license, now.released, c.now)
 	if err != nil {
 		return fmt.Errorf("refresh a package: %w", err)
@@ -174,7 +175,7 @@ func (c *change) recount(ctx context.Context, packageID, counted string) error {
 	if counted != everyFile {
 		counted = "NOT " + access.ClosedOnce(access.Anonymous(""), nil, c.tx, "f")
 	}
-	_, err := c.exec(ctx, "UPDATE packages SET downloads = (SELECT CAST(coalesce(sum(f.downloads), 0) AS BIGINT) FROM files f WHERE f.package_id = $1 AND "+counted+") WHERE id = $1", packageID)
+	_, err := c.exec(ctx, "UPDATE package_rows SET downloads = (SELECT CAST(coalesce(sum(f.downloads), 0) AS BIGINT) FROM files f WHERE f.package_id = $1 AND "+counted+") WHERE id = $1", packageID)
 	if err != nil {
 		return fmt.Errorf("count the downloads of a package again: %w", err)
 	}
@@ -246,4 +247,51 @@ func (c *change) tellAll(ctx context.Context, packages []string, recount bool) e
 		}
 	}
 	return nil
+}
+
+// untold notes packages whose files are about to change without their saying so;
+// TellPackages lets them.
+func untold(ctx context.Context, tx *sqldb.DB, packages []string) error {
+	if len(packages) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, "INSERT INTO untold_packages (package_id) SELECT value FROM "+tx.EachText("$1")+" AS noted WHERE TRUE ON CONFLICT DO NOTHING", packages)
+	if err != nil {
+		return fmt.Errorf("note packages that are to be described: %w", err)
+	}
+	return nil
+}
+
+// tellBatch is how many packages TellPackages describes while others wait.
+const tellBatch = 50
+
+// TellPackages brings packages up to their files after a large change. It goes on
+// where a run before it was cut off.
+func (r *Registry) TellPackages(ctx context.Context) error {
+	for {
+		done := 0
+		err := r.db.Tx(ctx, func(tx *sqldb.DB) error {
+			packages, err := sqldb.All(ctx, tx, sqldb.Scalar[string], "SELECT package_id FROM untold_packages ORDER BY package_id LIMIT $1"+tx.SkipLocked(), tellBatch)
+			if err != nil {
+				return err
+			}
+			if done = len(packages); done == 0 {
+				return nil
+			}
+			c := &change{r: r, tx: tx, actor: access.System(), now: r.now()}
+			for _, id := range packages {
+				if err := c.refreshPackage(ctx, id); err != nil && !errors.Is(err, sqldb.ErrNoRows) {
+					return err
+				}
+			}
+			_, err = tx.Exec(ctx, "DELETE FROM untold_packages WHERE package_id IN (SELECT value FROM "+tx.EachText("$1")+" AS told)", packages)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("describe packages after a large change: %w", err)
+		}
+		if done == 0 {
+			return nil
+		}
+	}
 }

@@ -96,7 +96,7 @@ func (c *change) trash(ctx context.Context, files []File, action string) error {
 		return fmt.Errorf("take the labels off deleted files: %w", err)
 	}
 	for _, f := range files {
-		_, err := c.exec(ctx, "UPDATE files SET deleted_at = $2, deleted_by = $3, trashed_labels = $4 WHERE id = $1",
+		_, err := c.exec(ctx, "UPDATE file_rows SET deleted_at = $2, deleted_by = $3, trashed_labels = $4 WHERE id = $1",
 			f.ID, c.now, c.actor.Name, append([]string{}, labels[f.ID]...))
 		if err != nil {
 			return fmt.Errorf("put %s into the trash: %w", f.FullName(), err)
@@ -187,7 +187,7 @@ func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID s
 			return err
 		}
 		f.PackageID, f.Private, f.DeletedAt, f.DeletedBy, f.Labels = pkg.ID, pkg.Private, nil, "", []string{}
-		_, err = c.exec(ctx, "UPDATE files SET deleted_at = NULL, deleted_by = '', trashed_labels = NULL, package_id = $2, release_id = $3 WHERE id = $1",
+		_, err = c.exec(ctx, "UPDATE file_rows SET deleted_at = NULL, deleted_by = '', trashed_labels = NULL, package_id = $2, release_id = $3 WHERE id = $1",
 			f.ID, f.PackageID, f.ReleaseID)
 		if err != nil {
 			return fmt.Errorf("restore %s: %w", f.FullName(), err)
@@ -220,7 +220,7 @@ func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID s
 // undoes the deletion of the release and the package where they are gone.
 func (c *change) revive(ctx context.Context, pkg Package, f File, gone bool) (string, error) {
 	if gone {
-		if _, err := c.exec(ctx, "UPDATE packages SET deleted_at = NULL WHERE id = $1", pkg.ID); err != nil {
+		if _, err := c.exec(ctx, "UPDATE package_rows SET deleted_at = NULL WHERE id = $1", pkg.ID); err != nil {
 			return "", fmt.Errorf("restore package %s: %w", pkg.FullName(), err)
 		}
 		if pkg.Private {
@@ -243,7 +243,7 @@ func (c *change) revive(ctx context.Context, pkg Package, f File, gone bool) (st
 	if err != nil {
 		return "", fmt.Errorf("read the release of %s: %w", f.FullName(), err)
 	}
-	if _, err := c.exec(ctx, "UPDATE releases SET deleted_at = NULL WHERE id = $1", id); err != nil {
+	if _, err := c.exec(ctx, "UPDATE release_rows SET deleted_at = NULL WHERE id = $1", id); err != nil {
 		return "", fmt.Errorf("restore release %s %s: %w", pkg.FullName(), f.Version, err)
 	}
 	return id, nil
@@ -305,7 +305,7 @@ func (r *Registry) setWithdrawn(ctx context.Context, actor access.Actor, owner, 
 		if withdrawn {
 			f.WithdrawnAt = &c.now
 		}
-		if _, err := c.exec(ctx, "UPDATE files SET withdrawn_at = $2, withdrawn_why = $3 WHERE id = $1", f.ID, f.WithdrawnAt, f.WithdrawnWhy); err != nil {
+		if _, err := c.exec(ctx, "UPDATE file_rows SET withdrawn_at = $2, withdrawn_why = $3 WHERE id = $1", f.ID, f.WithdrawnAt, f.WithdrawnWhy); err != nil {
 			return fmt.Errorf("withdraw %s: %w", f.FullName(), err)
 		}
 		for _, ch := range channels {

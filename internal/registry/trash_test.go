@@ -216,16 +216,16 @@ func TestFsck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.exec("UPDATE files SET sha256 = $2 WHERE sha256 = $1", string(key), d.SHA256Hex())
+			w.exec("UPDATE file_rows SET sha256 = $2 WHERE sha256 = $1", string(key), d.SHA256Hex())
 		}
 		plant(blob.Key(files[0].SHA256), "")
 		plant(blob.Key(files[1].SHA256), "short")
-		w.exec("UPDATE files SET deleted_at = $2 WHERE id = $1", files[2].ID, start)
+		w.exec("UPDATE file_rows SET deleted_at = $2 WHERE id = $1", files[2].ID, start)
 		w.exec("DELETE FROM file_channels WHERE file_id = $1", files[3].ID)
 		w.exec("DELETE FROM records WHERE file_id = $1", files[4].ID)
 		w.exec("UPDATE records SET json = $2 WHERE file_id = $1", files[5].ID, []byte("{}"))
 		w.exec("UPDATE records SET file_id = 'nothing' WHERE file_id = $1", files[6].ID)
-		w.exec("UPDATE releases SET deleted_at = $2 WHERE id = $1", files[7].ReleaseID, start)
+		w.exec("UPDATE release_rows SET deleted_at = $2 WHERE id = $1", files[7].ReleaseID, start)
 		report, err := w.Fsck(w.ctx, true)
 		if err != nil {
 			t.Fatal(err)

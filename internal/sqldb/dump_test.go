@@ -20,7 +20,7 @@ func TestDumpHoldsEveryTable(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
 		query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
 		if db.Postgres() {
-			query = `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'`
+			query = `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'`
 		}
 		names, err := sqldb.All(t.Context(), db, sqldb.Scalar[string], query)
 		if err != nil {

@@ -361,7 +361,7 @@ func (w *world) deleteOld(t *testing.T) {
 	}
 	server.Stop()
 	w.store.Env = env
-	w.rows(t, "UPDATE files SET deleted_at = $1 WHERE deleted_at IS NOT NULL", time.Now().AddDate(0, 0, -30).UTC())
+	w.rows(t, "UPDATE file_rows SET deleted_at = $1 WHERE deleted_at IS NOT NULL", time.Now().AddDate(0, 0, -30).UTC())
 }
 
 // rows changes rows behind the program's back, as only time can.

@@ -1,0 +1,315 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"terrarium/internal/errs"
+	"terrarium/internal/repodata"
+	"terrarium/internal/sqldb"
+)
+
+// errOvertaken says that somebody else changed what a batch relies on between
+// its look at the rows and its own transaction.
+var errOvertaken = errors.New("another change came between")
+
+// importAttempts is how often a batch is tried that others overtake.
+const importAttempts = 10
+
+// take fetches the archives of a batch, if that is wanted, and writes its rows.
+// Looking at what is there goes before the transaction, so that others wait for
+// the writes alone; where somebody was quicker, it is looked at again.
+func (i *importer) take(ctx context.Context, batch []*entry, count *ImportCount) error {
+	fetched := i.src.MetadataOnly
+	for try := 1; ; try++ {
+		b := &importedBatch{releases: map[releaseKey]string{}}
+		if err := i.look(ctx, batch, b); err != nil {
+			return err
+		}
+		if !fetched {
+			if err := i.fetch(ctx, batch); err != nil {
+				return err
+			}
+			fetched = true
+		}
+		err := i.write(ctx, batch, b)
+		if err == nil {
+			point(pointImportBatch)
+			i.took(batch, count)
+			return nil
+		}
+		for _, name := range b.made {
+			delete(i.packages, name)
+		}
+		if i.fresh = false; !errors.Is(err, errOvertaken) && !sqldb.IsUnique(err) || try == importAttempts {
+			return fmt.Errorf("write %d records of %s: %w", len(batch), i.subdir, err)
+		}
+	}
+}
+
+// importedBatch is what is known of a batch beside its entries.
+type importedBatch struct {
+	releases map[releaseKey]string // id of a release that is there
+	made     []string              // names of packages that the batch makes
+}
+
+type releaseKey struct{ packageID, version string }
+
+// look reads what the owner has of a batch: packages, releases, and files of the
+// same names with their records in the channel.
+func (i *importer) look(ctx context.Context, batch []*entry, b *importedBatch) error {
+	var unknown, packages []string
+	seen := map[string]bool{}
+	for _, e := range batch {
+		name := packageName(e.record.Name)
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		switch p := i.packages[name]; {
+		case p == nil || !p.made && p.staging == "": // it may have gone meanwhile
+			unknown = append(unknown, name)
+		default:
+			packages = append(packages, p.id)
+		}
+	}
+	if len(unknown) > 0 {
+		for _, name := range unknown {
+			delete(i.packages, name)
+		}
+		err := i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+			var name string
+			p := &importedPackage{}
+			if err := rows.Scan(&name, &p.id, &p.staging); err != nil {
+				return err
+			}
+			i.packages[name] = p
+			packages = append(packages, p.id)
+			return nil
+		}, `SELECT p.name, p.id, coalesce(s.id, '') FROM package_rows p LEFT JOIN stagings s ON s.id = p.staging
+			WHERE p.owner_id = $1 AND p.deleted_at IS NULL AND p.name IN (SELECT value FROM `+i.r.db.EachText("$2")+` AS wanted)`, i.owner.ID, unknown)
+		if err != nil {
+			return fmt.Errorf("look for the packages of a batch: %w", err)
+		}
+	}
+	if len(packages) > 0 {
+		err := i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+			var id string
+			var key releaseKey
+			if err := rows.Scan(&id, &key.packageID, &key.version); err != nil {
+				return err
+			}
+			b.releases[key] = id
+			return nil
+		}, "SELECT id, package_id, version FROM release_rows WHERE deleted_at IS NULL AND package_id IN (SELECT value FROM "+i.r.db.EachText("$1")+" AS wanted)", packages)
+		if err != nil {
+			return fmt.Errorf("look for the releases of a batch: %w", err)
+		}
+	}
+	return i.lookFiles(ctx, batch)
+}
+
+// lookFiles finds the files that have the names of a batch, and judges each entry.
+func (i *importer) lookFiles(ctx context.Context, batch []*entry) error {
+	keys, byKey := make([]string, 0, len(batch)), make(map[string]*entry, len(batch))
+	for _, e := range batch {
+		e.old, e.err = nil, nil
+		key := strings.ToLower(e.fileName)
+		if byKey[key] != nil {
+			e.err = errs.New(errs.Exists, "The document lists it twice.")
+			continue
+		}
+		keys, byKey[key] = append(keys, key), e
+	}
+	if i.fresh {
+		return nil
+	}
+	err := i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var key string
+		o := &oldFile{}
+		if err := rows.Scan(&key, &o.id, &o.sha256, &o.md5, &o.size, &o.indexedMS, &o.staging, &o.withdrawn, &o.added, &o.json); err != nil {
+			return err
+		}
+		// The record of a generation to come comes last, if there is one.
+		byKey[key].old = o
+		return nil
+	}, `SELECT f.name_key, f.id, f.sha256, f.md5, f.size, f.indexed_ms, coalesce(s.id, ''), f.withdrawn_at IS NOT NULL, coalesce(r.added, 0), r.json
+		FROM file_rows f LEFT JOIN stagings s ON s.id = f.staging
+		LEFT JOIN records r ON r.file_id = f.id AND r.channel_id = $4 AND (r.added = $5 OR `+liveRecord("r", "$4")+`)
+		WHERE f.owner_id = $1 AND f.subdir = $2 AND f.type = 'conda' AND f.deleted_at IS NULL
+		AND f.name_key IN (SELECT value FROM `+i.r.db.EachText("$3")+` AS wanted) ORDER BY f.name_key, r.added`,
+		i.owner.ID, i.subdir, keys, i.channel.ID, i.staging.generation)
+	if err != nil {
+		return fmt.Errorf("look for the files of a batch: %w", err)
+	}
+	for _, e := range batch {
+		if e.old == nil || e.err != nil {
+			continue
+		}
+		if e.err = i.judge(e); e.err != nil {
+			continue
+		}
+		if err := e.liken(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// judge says why an entry whose name is taken is left out, if it is.
+func (i *importer) judge(e *entry) error {
+	switch {
+	case e.old.withdrawn:
+		return errs.New(errs.Exists, "%s has it and has withdrawn it.", i.owner.Name)
+	case e.old.staging != "" && e.old.staging != i.staging.id:
+		return errs.New(errs.Exists, "It is being loaded into another channel of %s at this moment.", i.owner.Name)
+	case e.old.sha256 != e.record.SHA256:
+		return errs.New(errs.Exists, "%s has it already with other bytes.", i.owner.Name)
+	}
+	return nil
+}
+
+// liken gives a record what the file that is here has and the document cannot
+// know, or does not say.
+func (e *entry) liken() error {
+	r := e.record
+	r.IndexedTimestamp = e.old.indexedMS
+	if r.Size == 0 {
+		r.Size = e.old.size
+	}
+	if r.MD5 == "" {
+		r.MD5 = e.old.md5
+	}
+	encoded, err := repodata.EncodeRecord(r)
+	if err != nil {
+		return err
+	}
+	e.record, e.encoded = r, encoded
+	return nil
+}
+
+// fate is what becomes of an entry.
+type fate int
+
+const (
+	fateNew     fate = iota // a file that nobody has
+	fateListed              // a file of the owner that comes into the channel
+	fateChanged             // the channel lists it with another record
+	fateStaged              // an earlier try has written it
+	fateRestaged            // so, with another record
+	fateKept                // nothing is to be done
+	fateLeftOut
+)
+
+func (e *entry) fate(generation int64) fate {
+	switch {
+	case e.err != nil:
+		return fateLeftOut
+	case e.old == nil:
+		return fateNew
+	case e.old.added == 0:
+		return fateListed
+	case e.old.added == generation && bytes.Equal(e.old.json, e.encoded.JSON):
+		return fateStaged
+	case e.old.added == generation:
+		return fateRestaged
+	case !bytes.Equal(e.old.json, e.encoded.JSON):
+		return fateChanged
+	}
+	return fateKept
+}
+
+// took counts a batch that is written.
+func (i *importer) took(batch []*entry, count *ImportCount) {
+	for _, e := range batch {
+		f := e.fate(i.staging.generation)
+		name := packageName(e.record.Name)
+		switch f {
+		case fateLeftOut:
+			count.leaveOut(e.fileName, e.err)
+			continue
+		case fateKept:
+			count.Kept++
+		case fateChanged:
+			count.Changed++
+			i.names[name] = true
+		case fateListed, fateStaged, fateRestaged, fateNew:
+			count.Added++
+			i.names[name] = true
+			if f != fateNew && e.old.staging == "" {
+				i.present = append(i.present, File{ID: e.old.id})
+			}
+		}
+		if f == fateNew {
+			i.packages[name].take(e.record, i.subdir, i.channel.Name == mainLabel)
+		}
+		i.marks.take(e.mark, 1)
+	}
+}
+
+// verify looks, inside the transaction, that what a batch builds upon is still
+// there.
+func (i *importer) verify(ctx context.Context, tx *sqldb.DB, batch []*entry, b *importedBatch) error {
+	var packages, files []string
+	for _, e := range batch {
+		switch e.fate(i.staging.generation) {
+		case fateNew:
+			if name := packageName(e.record.Name); !slices.Contains(b.made, name) {
+				packages = append(packages, i.packages[name].id)
+			}
+		case fateListed, fateChanged, fateStaged, fateRestaged, fateKept:
+			files = append(files, e.old.id)
+		case fateLeftOut:
+		}
+	}
+	packages = sortedSet(packages)
+	for _, check := range []struct {
+		ids   []string
+		query string
+	}{
+		{packages, "SELECT id FROM package_rows WHERE deleted_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted)" + tx.ForUpdate()},
+		{files, "SELECT id FROM file_rows WHERE deleted_at IS NULL AND withdrawn_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted)" + tx.ForUpdate()},
+	} {
+		if len(check.ids) == 0 {
+			continue
+		}
+		there, err := sqldb.All(ctx, tx, sqldb.Scalar[string], check.query, check.ids)
+		if err != nil {
+			return fmt.Errorf("look again at a batch: %w", err)
+		}
+		if len(there) != len(check.ids) {
+			return errOvertaken
+		}
+	}
+	return nil
+}
+
+// clear makes room for the records of a batch: those that the channel lists end
+// with the generation to come, and those of an earlier try go.
+func (i *importer) clear(ctx context.Context, tx *sqldb.DB, batch []*entry) error {
+	const of = " WHERE channel_id = $1 AND subdir = $2 AND name = $3 AND file_name = $4 AND added = $5"
+	for _, e := range batch {
+		key := []any{i.channel.ID, i.subdir, packageName(e.record.Name), e.fileName}
+		var n int64
+		var err error
+		switch e.fate(i.staging.generation) {
+		case fateChanged:
+			n, err = tx.Exec(ctx, "UPDATE records SET removed = $6"+of+" AND removed IS NULL", append(key, e.old.added, i.staging.generation)...)
+		case fateRestaged:
+			n, err = tx.Exec(ctx, "DELETE FROM records"+of, append(key, i.staging.generation)...)
+		default:
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("end the record of %s: %w", e.fileName, err)
+		}
+		if n == 0 {
+			return errOvertaken
+		}
+	}
+	return nil
+}
