@@ -163,7 +163,7 @@ func (r *Registry) wanted(ctx context.Context, trashed time.Time) (map[blob.Key]
 // again.
 func (r *Registry) named(ctx context.Context, key blob.Key, before time.Time) (bool, error) {
 	var n int
-	err := r.db.Row(ctx, `SELECT (SELECT count(*) FROM file_rows WHERE sha256 = $1 AND (stored OR source_url <> ''))
+	err := r.db.Row(ctx, `SELECT (SELECT count(*) FROM file_rows WHERE sha256 = $1 AND stored)
 		+ (SELECT count(*) FROM uploads WHERE got_sha256 = $1)`, string(key)).Scan(&n)
 	if err != nil {
 		return false, fmt.Errorf("look who names %s: %w", key, err)

@@ -196,12 +196,12 @@ func (e *entry) liken() error {
 type fate int
 
 const (
-	fateNew     fate = iota // a file that nobody has
-	fateListed              // a file of the owner that comes into the channel
-	fateChanged             // the channel lists it with another record
-	fateStaged              // an earlier try has written it
-	fateRestaged            // so, with another record
-	fateKept                // nothing is to be done
+	fateNew      fate = iota // a file that nobody has
+	fateListed               // a file of the owner that comes into the channel
+	fateChanged              // the channel lists it with another record
+	fateStaged               // an earlier try has written it
+	fateRestaged             // so, with another record
+	fateKept                 // nothing is to be done
 	fateLeftOut
 )
 

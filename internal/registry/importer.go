@@ -22,7 +22,7 @@ import (
 
 // importBatch is how many records share a transaction. Other writers wait no longer
 // than that takes: about 50 ms.
-const importBatch = 500
+const importBatch = 800
 
 // importer is one call of Import.
 type importer struct {
@@ -62,6 +62,7 @@ type entry struct {
 	record   conda.Record
 	encoded  repodata.Encoded
 	source   string // of indexed_timestamp
+	attrs    jsontext.Value // of the file
 	accepted accepted
 	mark     mark
 	old      *oldFile // of the owner, with the same name
@@ -202,6 +203,9 @@ func (i *importer) entry(fileName string, raw jsontext.Value) (*entry, error) {
 		}
 	}
 	e.record, e.encoded = record, encoded
+	if e.attrs, err = e.makeAttrs(); err != nil {
+		return nil, err
+	}
 	return e, nil
 }
 
@@ -266,6 +270,9 @@ func (i *importer) archive(ctx context.Context, e *entry) error {
 	if e.encoded, err = repodata.EncodeRecord(e.record); err != nil {
 		return err
 	}
+	if e.attrs, err = e.makeAttrs(); err != nil {
+		return err
+	}
 	if _, err := w.Commit(ctx); err != nil {
 		return fmt.Errorf("keep the bytes of %s: %w", e.fileName, err)
 	}
@@ -281,7 +288,7 @@ func (e *entry) about() jsontext.Value {
 }
 
 // attrs makes the attributes of a file from its record.
-func (e *entry) attrs() (jsontext.Value, error) {
+func (e *entry) makeAttrs() (jsontext.Value, error) {
 	in := jsontext.NewDecoder(bytes.NewReader(e.encoded.JSON))
 	out := append(make(jsontext.Value, 0, len(e.encoded.JSON)), '{')
 	if _, err := in.ReadToken(); err != nil {

@@ -41,10 +41,7 @@ func (i *importer) write(ctx context.Context, batch []*entry, b *importedBatch) 
 		fileID := ""
 		switch f := e.fate(i.staging.generation); f {
 		case fateNew:
-			var err error
-			if fileID, err = i.addFile(&rows, e, b); err != nil {
-				return err
-			}
+			fileID = i.addFile(&rows, e, b)
 		case fateListed, fateChanged, fateRestaged:
 			fileID = e.old.id
 		case fateStaged, fateKept, fateLeftOut:
@@ -103,7 +100,7 @@ func (i *importer) write(ctx context.Context, batch []*entry, b *importedBatch) 
 }
 
 // addFile adds the rows of a file that nobody has, and gives its id.
-func (i *importer) addFile(rows *importedRows, e *entry, b *importedBatch) (string, error) {
+func (i *importer) addFile(rows *importedRows, e *entry, b *importedBatch) string {
 	now := i.r.now() // for ids: those of a batch lie together
 	rec, name := e.record, packageName(e.record.Name)
 	p := i.packages[name]
@@ -127,24 +124,20 @@ func (i *importer) addFile(rows *importedRows, e *entry, b *importedBatch) (stri
 		b.releases[releaseKey{p.id, rec.Version}] = release
 		rows.releases = append(rows.releases, []any{release, p.id, rec.Version, e.about(), i.actor.Name, i.stamp, i.staging.id})
 	}
-	attrs, err := e.attrs()
-	if err != nil {
-		return "", err
-	}
 	id, source := access.NewID(now), ""
 	if i.src.MetadataOnly {
 		source = strings.TrimSuffix(i.src.BaseURL, "/") + "/" + i.subdir + "/" + e.fileName
 	}
 	rows.files = append(rows.files, []any{
 		id, i.owner.ID, p.id, release, "conda", i.subdir, e.fileName, strings.ToLower(e.fileName), i.subdir + "/" + e.fileName,
-		rec.Version, rec.Build, rec.BuildNumber, rec.Size, rec.MD5, rec.SHA256, !i.src.MetadataOnly, source, attrs,
+		rec.Version, rec.Build, rec.BuildNumber, rec.Size, rec.MD5, rec.SHA256, !i.src.MetadataOnly, source, e.attrs,
 		e.encoded.JSON, e.encoded.Msgpack, e.encoded.RunExports, i.actor.Name, i.stamp, rec.License, rec.Timestamp, rec.IndexedTimestamp, e.source, i.staging.id,
 	})
 	if a := e.accepted; a.SHA256 != "" {
 		rows.infos = append(rows.infos, []any{id, a.About, a.README, a.READMEName, a.Paths, a.Members, a.Flags})
 	}
 	rows.labels = append(rows.labels, []any{id, i.channel.ID, i.stamp})
-	return id, nil
+	return id
 }
 
 // each hands out rows one by one, for CopyIn.

@@ -110,46 +110,81 @@ func (db *DB) DataVersion(ctx context.Context) (int64, error) {
 // after the last; an error of it undoes everything. Outside a transaction CopyIn
 // is one of its own.
 func (db *DB) CopyIn(ctx context.Context, table string, columns []string, next func() ([]any, bool, error)) (int64, error) {
-	var n int64
+	var copied int64
 	err := db.Tx(ctx, func(tx *DB) error {
-		n = 0
+		copied = 0
 		if tx.postgres {
 			return tx.PgxTx(func(pg pgx.Tx) error {
 				var err error
-				n, err = pg.CopyFrom(ctx, pgx.Identifier{table}, columns, &copySource{next: next})
+				copied, err = pg.CopyFrom(ctx, pgx.Identifier{table}, columns, &copySource{next: next})
 				return err
 			})
 		}
-		query := insertText(table, columns)
-		for {
-			row, more, err := next()
-			if err != nil || !more {
-				return err
-			}
-			if _, err := tx.Exec(ctx, query, row...); err != nil {
-				return err
-			}
-			n++
-		}
+		n, err := tx.insertRows(ctx, table, columns, next)
+		copied = n
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("copy rows into %s: %w", table, err)
 	}
+	return copied, nil
+}
+
+// rowsAtOnce is how many rows one INSERT takes on SQLite: a statement costs as much
+// as a row or two.
+const rowsAtOnce = 16
+
+// insertRows is CopyIn on SQLite.
+func (db *DB) insertRows(ctx context.Context, table string, columns []string, next func() ([]any, bool, error)) (int64, error) {
+	var n int64
+	many := insertText(table, columns, rowsAtOnce)
+	args := make([]any, 0, rowsAtOnce*len(columns))
+	for more := true; more; {
+		var row []any
+		var err error
+		if row, more, err = next(); err != nil {
+			return n, err
+		}
+		if args = append(args, row...); more && len(args) < cap(args) || len(args) == 0 {
+			continue
+		}
+		query := many
+		rows := len(args) / len(columns)
+		if rows < rowsAtOnce {
+			query = insertText(table, columns, rows)
+		}
+		if _, err := db.Exec(ctx, query, args...); err != nil {
+			return n, err
+		}
+		n += int64(rows)
+		args = args[:0]
+	}
 	return n, nil
 }
 
-func insertText(table string, columns []string) string {
+func insertText(table string, columns []string, rows int) string {
 	text := []byte("INSERT INTO " + pgx.Identifier{table}.Sanitize() + " (")
-	params := []byte(") VALUES (")
 	for i, column := range columns {
 		if i > 0 {
 			text = append(text, ", "...)
-			params = append(params, ", "...)
 		}
 		text = append(text, pgx.Identifier{column}.Sanitize()...)
-		params = fmt.Appendf(params, "$%d", i+1)
 	}
-	return string(append(append(text, params...), ')'))
+	text = append(text, ") VALUES "...)
+	for row := range rows {
+		if row > 0 {
+			text = append(text, ", "...)
+		}
+		for i := range columns {
+			sep := ", "
+			if i == 0 {
+				sep = "("
+			}
+			text = fmt.Appendf(text, "%s$%d", sep, row*len(columns)+i+1)
+		}
+		text = append(text, ')')
+	}
+	return string(text)
 }
 
 // copySource is next as pgx wants it.

@@ -51,6 +51,7 @@ type engine struct {
 	migrations fs.FS
 	writerWait time.Duration
 	observe    func(ctx context.Context, query string)
+	gate       *gate // SQLite: whose turn it is to write
 
 	versionMu   sync.Mutex
 	versionConn *sql.Conn // SQLite: pinned for DataVersion
@@ -133,7 +134,7 @@ func (db *DB) Close() error {
 	if db.pgx != nil {
 		db.pgx.Close()
 	}
-	return err
+	return errors.Join(err, db.gate.close())
 }
 
 // Tx runs f in a write transaction and commits it if f gives no error. Inside a
@@ -183,7 +184,14 @@ func (db *DB) runTx(ctx context.Context, name string, pool *sql.DB, opts *sql.Tx
 		return err
 	}
 	defer conn.Close()
+	leave := func() {}
+	if pool == db.writer {
+		if leave, err = db.gate.enter(ctx); err != nil {
+			return err
+		}
+	}
 	tx, err := conn.BeginTx(ctx, opts)
+	leave()
 	if err != nil {
 		return classify(fmt.Errorf("begin transaction: %w", err))
 	}
@@ -233,6 +241,11 @@ func (db *DB) Exec(ctx context.Context, query string, args ...any) (int64, error
 			return 0, err
 		}
 		defer conn.Close()
+		leave, err := db.gate.enter(ctx)
+		if err != nil {
+			return 0, err
+		}
+		defer leave()
 		q = conn
 	}
 	result, err := q.ExecContext(ctx, query, values(args)...)

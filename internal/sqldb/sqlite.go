@@ -38,7 +38,6 @@ func (e *engine) openSQLite(ctx context.Context, path string, opts Options) erro
 		return fmt.Errorf("close the database file: %w", err)
 	}
 	e.path = path
-
 	if e.writer, err = openPool(sqliteDSN(path, false), 1); err != nil {
 		return err
 	}
@@ -59,6 +58,9 @@ func (e *engine) openSQLite(ctx context.Context, path string, opts Options) erro
 	if err := e.reader.PingContext(ctx); err != nil {
 		return errors.Join(classify(fmt.Errorf("open the database for reading: %w", err)), e.reader.Close(), e.writer.Close())
 	}
+	if e.gate, err = openGate(path + "-gate"); err != nil {
+		return errors.Join(err, e.reader.Close(), e.writer.Close())
+	}
 	return nil
 }
 
@@ -77,7 +79,9 @@ func sqliteDSN(path string, readOnly bool) string {
 		q.Set("_txlock", "immediate")
 		// Room for large imports without growing the file for ever, and 64 MiB
 		// of pages: the indexes of a large channel are read by every insert.
-		q["_pragma"] = append(q["_pragma"], "journal_size_limit(67108864)", "cache_size(-65536)")
+		// Pages that are written again and again reach the file once in 8,000
+		// pages of the log, 32 MiB.
+		q["_pragma"] = append(q["_pragma"], "journal_size_limit(67108864)", "cache_size(-65536)", "wal_autocheckpoint(8000)")
 	}
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String()
 }

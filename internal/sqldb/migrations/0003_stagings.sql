@@ -38,12 +38,16 @@ CREATE TABLE import_marks (
 ALTER TABLE channels ADD COLUMN reserved BIGINT;
 
 DROP INDEX files_package;
+-- Only bytes that are here are looked for; the index of all is what an import
+-- would write all over.
+DROP INDEX files_sha256;
 ALTER TABLE files RENAME TO file_rows;
 ALTER TABLE packages RENAME TO package_rows;
 ALTER TABLE releases RENAME TO release_rows;
 ALTER TABLE file_rows ADD COLUMN staging TEXT;
 ALTER TABLE package_rows ADD COLUMN staging TEXT;
 ALTER TABLE release_rows ADD COLUMN staging TEXT;
+CREATE INDEX files_stored ON file_rows (sha256) WHERE stored;
 CREATE INDEX files_package ON file_rows (package_id, deleted_at, version, uploaded_at, id, type, subdir, license, staging);
 
 -- Imports that were under way, or died, go on as stagings.
