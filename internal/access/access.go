@@ -118,6 +118,8 @@ type Actor struct {
 	Remote     string // address of the client, without port
 	Agent      string // its User-Agent
 	RequestID  string
+
+	rightsKey string // of Sealed
 }
 
 // Request is where a call comes from, for actors and audit rows.

@@ -56,6 +56,7 @@ func (a *Accounts) Authenticate(ctx context.Context, c Credential, from access.R
 		if err != nil {
 			return access.Actor{}, err
 		}
+		found.actor = found.actor.Sealed()
 		a.cache.put(generation, key, found)
 	}
 	if now := a.now(); !found.expires.IsZero() && !now.Before(found.expires) {

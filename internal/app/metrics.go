@@ -3,6 +3,7 @@ package app
 import (
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,6 +16,13 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
+	known    sync.Map // of observed to its histogram: labels are not hashed for each request
+}
+
+// observed is what requests of one histogram share.
+type observed struct {
+	method, route string
+	status        int
 }
 
 func newMetrics() *metrics {
@@ -33,7 +41,13 @@ func (m *metrics) observe(method, route string, status int, took time.Duration) 
 	default:
 		method = "other"
 	}
-	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
+	key := observed{method, route, status}
+	histogram, ok := m.known.Load(key)
+	if !ok {
+		// Few of them, for each of the three is one of the program's own words.
+		histogram, _ = m.known.LoadOrStore(key, m.requests.WithLabelValues(method, route, strconv.Itoa(status)))
+	}
+	histogram.(prometheus.Observer).Observe(took.Seconds())
 }
 
 func (m *metrics) handler() http.Handler {

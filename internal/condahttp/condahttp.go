@@ -6,6 +6,7 @@ package condahttp
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"terrarium/internal/errs"
@@ -54,8 +55,18 @@ func (f *Face) Routes() []web.Route {
 
 // Handler mounts the routes.
 func (f *Face) Handler() http.Handler {
-	return web.Mount(f.Routes(), f.Error, func(http.ResponseWriter, *http.Request) error {
+	routes := f.Routes()
+	mux := web.Mount(routes, f.Error, func(http.ResponseWriter, *http.Request) error {
 		return errs.New(errs.NotFound, "There is nothing at this address.")
+	})
+	conda := web.Routed(routes[0], f.Error)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The way of nearly every request, which needs no router.
+		if (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.RawPath == "" && strings.HasPrefix(r.URL.Path, "/conda/") {
+			conda.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
 	})
 }
 

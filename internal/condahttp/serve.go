@@ -136,10 +136,10 @@ func (f *Face) view(r *http.Request, a address, open registry.Opened) (*index.Vi
 // answer 304 for bytes that the client does not have.
 func (f *Face) send(w http.ResponseWriter, r *http.Request, open registry.Opened, doc *index.Document) error {
 	h := w.Header()
-	h.Set("Content-Type", doc.ContentType)
-	h.Set("ETag", doc.ETag)
-	h.Set("Vary", "Authorization, Accept-Encoding")
-	h.Set("Cache-Control", f.metadataControl(open))
+	h["Content-Type"] = []string{doc.ContentType}
+	h["Etag"] = []string{doc.ETag}
+	h["Vary"] = varyMetadata
+	h["Cache-Control"] = []string{f.metadataControl(open)}
 	if doc.Stale {
 		h.Set("Warning", `110 - "Response is stale"`)
 		h.Set("X-Terrarium-Stale", "the database is away; this is the last state known here")
@@ -170,19 +170,28 @@ func (f *Face) serveShard(w http.ResponseWriter, r *http.Request, a address, ope
 		return err
 	}
 	h := w.Header()
-	h.Set("ETag", `"`+hash+`"`)
-	h.Set("Vary", "Authorization, Accept-Encoding")
-	h.Set("Cache-Control", immutable(open.Public))
-	h.Set("Content-Type", "application/zstd")
+	h["Etag"] = []string{`"` + hash + `"`}
+	h["Vary"] = varyMetadata
+	h["Cache-Control"] = immutable(open.Public)
+	h["Content-Type"] = contentZstd
 	return web.ServeContent(w, r, time.Time{}, bytes.NewReader(data))
 }
 
-func immutable(public bool) string {
+func immutable(public bool) []string {
 	if public {
-		return "public, max-age=31536000, immutable"
+		return immutablePublic
 	}
-	return "private, max-age=31536000, immutable"
+	return immutablePrivate
 }
+
+// Values of headers that every answer of a kind shares, under names in the form
+// that net/http keeps them in. Nobody changes such a list in place.
+var (
+	varyMetadata     = []string{"Authorization, Accept-Encoding"}
+	contentZstd      = []string{"application/zstd"}
+	immutablePublic  = []string{"public, max-age=31536000, immutable"}
+	immutablePrivate = []string{"private, max-age=31536000, immutable"}
+)
 
 // serveFile answers a package.
 func (f *Face) serveFile(w http.ResponseWriter, r *http.Request, a address, open registry.Opened) error {
@@ -194,7 +203,7 @@ func (f *Face) serveFile(w http.ResponseWriter, r *http.Request, a address, open
 	h := w.Header()
 	h.Set("Vary", "Authorization")
 	h.Set("ETag", etag)
-	h.Set("Cache-Control", immutable(open.Public))
+	h["Cache-Control"] = immutable(open.Public)
 	web.EventOf(r).Set("file", file.Basename)
 	if f.opt.Redirect && r.Method == http.MethodGet {
 		to, ok, err := f.reg.Presign(r.Context(), file)

@@ -3,6 +3,7 @@ package index
 import (
 	"context"
 	"encoding/hex"
+	"strings"
 	"sync"
 	"time"
 
@@ -177,12 +178,13 @@ func (m *shardMemory) prune(now, before time.Time) {
 // caller is left out, as if the hash were unknown: names, and shards with files
 // of private packages that were deleted. at is "" or what At takes.
 func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hexHash string) ([]byte, error) {
-	missing := errs.New(errs.NotFound, "%s/%s has no such shard of %s.", open.Channel.OwnerName, open.Channel.Name, subdir)
-	b, err := hex.DecodeString(hexHash)
-	if err != nil || len(b) != len(hashKey{}) || hex.EncodeToString(b) != hexHash {
-		return nil, missing
+	missing := func() error {
+		return errs.New(errs.NotFound, "%s/%s has no such shard of %s.", open.Channel.OwnerName, open.Channel.Name, subdir)
 	}
-	hash := hashKey(b)
+	hash, err := parseHash(hexHash)
+	if err != nil {
+		return nil, missing()
+	}
 	ch := x.channel(open.Channel.ID)
 	st := ch.current.Load()
 	var s *shard
@@ -208,16 +210,25 @@ func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hex
 		}
 	}
 	if s == nil {
-		return nil, missing
+		return nil, missing()
 	}
 	hidden, err := x.shardHidden(ctx, open, st, subdir, s)
 	if err != nil {
 		return nil, err
 	}
 	if hidden {
-		return nil, missing
+		return nil, missing()
 	}
 	return s.data, nil
+}
+
+// parseHash reads 64 lower-case hex digits.
+func parseHash(text string) (hash hashKey, err error) {
+	if len(text) != hex.EncodedLen(len(hash)) || strings.ContainsAny(text, "ABCDEF") {
+		return hash, hex.ErrLength
+	}
+	_, err = hex.Decode(hash[:], []byte(text))
+	return hash, err
 }
 
 // remake encodes a superseded shard again from the rows of its generation. It

@@ -3,7 +3,6 @@ package registry
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -164,20 +163,6 @@ func (r *Registry) ChannelFiles(ctx context.Context, actor access.Actor, owner, 
 		return nil, fmt.Errorf("list the files of %s/%s: %w", ch.OwnerName, ch.Name, err)
 	}
 	return r.labelled(ctx, r.db, actor, files)
-}
-
-// Generation is the last committed generation of a channel, read from the
-// database: one point read.
-func (r *Registry) Generation(ctx context.Context, channelID string) (int64, error) {
-	var n int64
-	err := r.db.Row(ctx, "SELECT generation FROM channels WHERE id = $1", channelID).Scan(&n)
-	if errors.Is(err, sqldb.ErrNoRows) {
-		return 0, errs.New(errs.NotFound, "The channel is not there any more.")
-	}
-	if err != nil {
-		return 0, fmt.Errorf("read the generation of channel %s: %w", channelID, err)
-	}
-	return n, nil
 }
 
 // CreateChannel makes a channel; admin on the owner is needed. errs.Exists when

@@ -150,8 +150,7 @@ func findPackage(ctx context.Context, db *sqldb.DB, viewer access.Actor, o owner
 // look at packages with its eyes: a token that may only upload does so without
 // reading, and what it may change is judged by itself.
 func whole(actor access.Actor) access.Actor {
-	actor.Scopes, actor.Resources, actor.OrgToken = nil, nil, ""
-	return actor
+	return actor.Whole()
 }
 
 // vacant refuses, as errs.Exists, the name of a package that is there and that the

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json/v2"
 	"fmt"
 	"slices"
 	"strconv"
@@ -115,7 +114,7 @@ func (r *Registry) OpenChannelOf(ctx context.Context, actor access.Actor, p Pack
 }
 
 func (r *Registry) openCached(ctx context.Context, actor access.Actor, ownerName, channel string, load func() (owner, error)) (Opened, error) {
-	key := openedKey{strings.ToLower(ownerName), cmp.Or(strings.ToLower(channel), mainLabel), fingerprint(actor)}
+	key := openedKey{strings.ToLower(ownerName), cmp.Or(strings.ToLower(channel), mainLabel), actor.RightsKey()}
 	generation, err := r.opts.Gen.Current(ctx)
 	if err != nil {
 		if e, ok := r.opened.last(key); ok && e.opened.Public && actor.Anonymous() {
@@ -191,19 +190,4 @@ func (r *Registry) openChannel(ctx context.Context, actor access.Actor, load fun
 		opened.ViewKey = hex.EncodeToString(sum[:8])
 	}
 	return opened, nil
-}
-
-// fingerprint tells actors apart that may see different things. It is made of
-// all that Can looks at, and not of the credential alone: rights may have changed
-// between the moment at which an actor was made and the one at which it asks.
-func fingerprint(a access.Actor) string {
-	if a.Anonymous() {
-		return ""
-	}
-	text, err := json.Marshal([]any{a.Kind, a.ID, a.Operator, a.Verified, a.OrgToken, a.Scopes, a.Resources, a.Roles, a.Grants}, json.Deterministic(true))
-	if err != nil {
-		return a.ID + "\n" + a.TokenID // texts that are no UTF-8; such an actor cannot exist
-	}
-	sum := sha256.Sum256(text)
-	return string(sum[:])
 }

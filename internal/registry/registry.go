@@ -57,14 +57,15 @@ type Registry struct {
 	blobs *blob.Store
 	opts  Options
 
-	parses    chan struct{} // a slot for each archive being read
-	wide      chan struct{} // the one slot for an upload whose payload takes much memory to check
-	checks    chan struct{} // the one slot for a payload that is checked when its file is published
-	publisher atomic.Pointer[Publisher]
-	queue     queue
-	opened    openedCache
-	counter   counter
-	fetches   sync.Map // sha256 → chan struct{}, files being fetched
+	parses      chan struct{} // a slot for each archive being read
+	wide        chan struct{} // the one slot for an upload whose payload takes much memory to check
+	checks      chan struct{} // the one slot for a payload that is checked when its file is published
+	publisher   atomic.Pointer[Publisher]
+	queue       queue
+	opened      openedCache
+	generations generationCache
+	counter     counter
+	fetches     sync.Map // sha256 → chan struct{}, files being fetched
 }
 
 // Publisher makes generations visible. Publish is called after the commit of

@@ -233,6 +233,9 @@ func (r *reader) seat() error {
 	return nil
 }
 
+// Size is the length of the whole in bytes.
+func (r *reader) Size() int64 { return r.size }
+
 // Read fills p from the position on.
 func (r *reader) Read(p []byte) (int, error) {
 	if r.pos >= r.size {

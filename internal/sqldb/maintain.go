@@ -81,30 +81,6 @@ func (db *DB) Size(ctx context.Context) (int64, error) {
 	return n, err
 }
 
-// DataVersion gives a number that differs from the one before if the database
-// has been committed to in between, by this process or another, for SQLite only;
-// on PostgreSQL it is always 0. It reads no table and costs microseconds.
-func (db *DB) DataVersion(ctx context.Context) (int64, error) {
-	if db.postgres {
-		return 0, nil
-	}
-	// The number means something only on one and the same connection.
-	db.versionMu.Lock()
-	defer db.versionMu.Unlock()
-	if db.versionConn == nil {
-		conn, err := db.reader.Conn(ctx)
-		if err != nil {
-			return 0, classify(err)
-		}
-		db.versionConn = conn
-	}
-	var n int64
-	if err := db.versionConn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&n); err != nil {
-		return 0, classify(err)
-	}
-	return n, nil
-}
-
 // CopyIn loads many rows into the columns of a table, the fastest way that the
 // engine has, and says how many. next gives one row after the other and false
 // after the last; an error of it undoes everything. Outside a transaction CopyIn

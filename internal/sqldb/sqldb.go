@@ -19,7 +19,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -53,8 +52,7 @@ type engine struct {
 	observe    func(ctx context.Context, query string)
 	gate       *gate // SQLite: whose turn it is to write
 
-	versionMu   sync.Mutex
-	versionConn *sql.Conn // SQLite: pinned for DataVersion
+	version dataVersion // SQLite only
 }
 
 // Options are the choices of Open. The zero value is right for production.
@@ -121,12 +119,7 @@ func (db *DB) Ping(ctx context.Context) error {
 
 // Close gives up all connections. Transactions under way are rolled back.
 func (db *DB) Close() error {
-	db.versionMu.Lock()
-	if db.versionConn != nil {
-		db.versionConn.Close()
-		db.versionConn = nil
-	}
-	db.versionMu.Unlock()
+	db.version.close()
 	err := db.reader.Close()
 	if db.writer != db.reader {
 		err = errors.Join(err, db.writer.Close())

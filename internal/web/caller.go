@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"encoding/base64"
 	"net/http"
 	"strings"
@@ -9,8 +8,6 @@ import (
 	"terrarium/internal/access"
 	"terrarium/internal/errs"
 )
-
-type callerKey struct{}
 
 // Caller is who makes a request: the actor, the failure of the credential that
 // was offered, and whether one was offered at all.
@@ -22,8 +19,8 @@ type Caller struct {
 
 // CallerOf gives the caller of a request that went through Identify.
 func CallerOf(r *http.Request) Caller {
-	if c, ok := r.Context().Value(callerKey{}).(*Caller); ok {
-		return *c
+	if e := EventOf(r); e.caller != nil {
+		return *e.caller
 	}
 	return Caller{Actor: access.Anonymous(RemoteOf(r))}
 }
@@ -45,22 +42,24 @@ type Means struct {
 // first one present decides.
 func (f *Frame) Identify(m Means, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from := access.Request{Remote: RemoteOf(r), Agent: r.UserAgent(), RequestID: EventOf(r).ID}
-		c := Caller{Actor: access.Anonymous(from.Remote).From(from)}
+		e, r := withEvent(r)
+		from := access.Request{Remote: RemoteOf(r), Agent: r.UserAgent(), RequestID: e.ID}
+		c := &Caller{Actor: access.Anonymous(from.Remote).From(from)}
 		if cred, ok := f.offered(r, m); ok {
 			c.Offered = true
 			actor, err := f.Authenticate(r.Context(), cred, from)
 			switch {
 			case err == nil:
 				c.Actor = actor
-				EventOf(r).Set("actor", actor.Name)
+				e.Set("actor", actor.Name)
 			case cred.Scheme == "cookie" && errs.Is(err, errs.Unauthenticated):
 				c.Offered = false // an old session is simply nobody
 			default:
 				c.Err = err
 			}
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, &c)))
+		e.caller = c
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -102,12 +101,9 @@ func ParseAuthorization(h string) Credential {
 	}
 }
 
-type pathTokenKey struct{}
-
 // PathToken gives the token that WithPathToken took off the URL, or "".
 func PathToken(r *http.Request) string {
-	t, _ := r.Context().Value(pathTokenKey{}).(string)
-	return t
+	return EventOf(r).pathToken
 }
 
 // StripToken takes `/t/TOKEN` off the path, at the root, behind /conda and
@@ -119,7 +115,9 @@ func StripToken(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		r2 := r.WithContext(context.WithValue(r.Context(), pathTokenKey{}, token))
+		e, r := withEvent(r)
+		e.pathToken = token
+		r2 := r.WithContext(r.Context())
 		u := *r.URL
 		if err := setPath(&u, rest); err != nil {
 			http.Error(w, "The address is not well formed.", http.StatusBadRequest)

@@ -15,32 +15,35 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/go-chi/chi/v5"
+	"unicode/utf8"
 
 	"terrarium/internal/errs"
 	"terrarium/internal/trace"
 )
 
-// Logger takes the events of requests.
-type Logger interface {
-	LogAttrs(ctx context.Context, level slog.Level, msg string, attrs ...slog.Attr)
-}
-
 // Event gathers what is worth knowing of one request and becomes one line of
 // the log when it has been answered.
+//
+// It is the one thing that the layers before a face leave in the context of a
+// request: each value more there would be an allocation more, and a request a copy.
 type Event struct {
 	ID    string // shown to people as the request's number
 	mu    sync.Mutex
 	attrs []slog.Attr
+	first [4]slog.Attr // where attrs begins
 	err   error
 	span  *trace.Span
-	rec   *recorder // the answer
+	rec   recorder // the answer
+
+	route     string // the pattern that Mount found
+	remote    string // address of the client, "" if Begin did not see the request
+	pathToken string // that StripToken took off
+	caller    *Caller
 }
 
 type eventKey struct{}
 
-// EventOf gives the event of a request; outside of Observe it is a fresh one
+// EventOf gives the event of a request; outside of Begin it is a fresh one
 // that nobody writes.
 func EventOf(r *http.Request) *Event {
 	if e, ok := r.Context().Value(eventKey{}).(*Event); ok {
@@ -49,15 +52,28 @@ func EventOf(r *http.Request) *Event {
 	return &Event{}
 }
 
+// withEvent gives the event of a request, and the request with one if it had none.
+func withEvent(r *http.Request) (*Event, *http.Request) {
+	if e, ok := r.Context().Value(eventKey{}).(*Event); ok {
+		return e, r
+	}
+	e := &Event{}
+	return e, r.WithContext(context.WithValue(r.Context(), eventKey{}, e))
+}
+
 // Set notes a value under a name. A text may come from the address, and is noted
 // without what may be a secret in it.
 func (e *Event) Set(name string, value any) {
+	attr := slog.Any(name, value)
 	if text, ok := value.(string); ok {
-		value = Redact(text)
+		attr = slog.String(name, Redact(text))
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.attrs = append(e.attrs, slog.Any(name, value))
+	if e.attrs == nil {
+		e.attrs = e.first[:0]
+	}
+	e.attrs = append(e.attrs, attr)
 }
 
 // Fail notes the error that the request ended with.
@@ -85,20 +101,19 @@ func (f *Frame) Begin(next http.Handler) http.Handler {
 		start := f.Now()
 		e := &Event{ID: requestID()}
 		path := Redact(r.URL.EscapedPath())
-		route := chi.NewRouteContext()
 		ctx, span := f.Tracer.Receive(r.Context(), r.Header.Get("Traceparent"))
 		e.span = span
 		ctx = context.WithValue(ctx, eventKey{}, e)
-		ctx = context.WithValue(ctx, chi.RouteCtxKey, route) // so that the pattern is known here
-		r = withRemote(r.WithContext(ctx), f.Trusted)
+		e.remote = f.Trusted.remote(r)
+		r = r.WithContext(ctx)
 		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Request-Id", e.ID)
+		h["X-Content-Type-Options"] = nosniff
+		h["X-Request-Id"] = []string{e.ID}
 		if f.Secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
-		rec := &recorder{ResponseWriter: w}
-		e.rec = rec
+		rec := &e.rec
+		rec.ResponseWriter = w
 		defer func() {
 			v := recover()
 			err, _ := v.(error)
@@ -111,10 +126,10 @@ func (f *Frame) Begin(next http.Handler) http.Handler {
 			}
 			took := f.Now().Sub(start)
 			if f.Observe != nil {
-				f.Observe(r.Method, route.RoutePattern(), rec.status(), took)
+				f.Observe(r.Method, e.route, rec.status(), took)
 			}
 			f.write(r, e, path, rec, took)
-			e.end(r.Method, route.RoutePattern(), rec)
+			e.end(r.Method, e.route, rec)
 			if aborted {
 				panic(http.ErrAbortHandler)
 			}
@@ -128,11 +143,10 @@ func (f *Frame) write(r *http.Request, e *Event, path string, rec *recorder, too
 		return
 	}
 	level := slog.LevelInfo
-	attrs := []slog.Attr{
-		slog.String("id", e.ID), slog.String("method", Redact(r.Method)), slog.String("path", path),
-		slog.Int("status", rec.status()), slog.Int64("bytes", rec.bytes), slog.Duration("took", took),
-		slog.String("remote", RemoteOf(r)), slog.String("agent", Redact(r.UserAgent())),
-	}
+	attrs := make([]slog.Attr, 8, 16)
+	attrs[0], attrs[1], attrs[2] = slog.String("id", e.ID), slog.String("method", Redact(r.Method)), slog.String("path", path)
+	attrs[3], attrs[4], attrs[5] = slog.Int("status", rec.status()), slog.Int64("bytes", rec.bytes), slog.Duration("took", took)
+	attrs[6], attrs[7] = slog.String("remote", e.remote), slog.String("agent", Redact(r.UserAgent()))
 	if id := e.span.ID(); id != "" {
 		attrs = append(attrs, slog.String("trace", id))
 	}
@@ -148,7 +162,13 @@ func (f *Frame) write(r *http.Request, e *Event, path string, rec *recorder, too
 		}
 	}
 	e.mu.Unlock()
-	f.Log.LogAttrs(r.Context(), level, "request", attrs...)
+	out := f.Log.Handler()
+	if !out.Enabled(r.Context(), level) {
+		return
+	}
+	record := slog.NewRecord(f.Now(), level, "request", 0) // where in the program it was written says nothing
+	record.AddAttrs(attrs...)
+	_ = out.Handle(r.Context(), record) // as slog does: a log that cannot be written stops no answer
 }
 
 // end ends the span of the request. What it says is the program's: the method if
@@ -187,8 +207,38 @@ var secrets = regexp.MustCompile(`(?i)tm-[a-z]+-[a-z0-9]{16,}(?:-[a-z0-9]*)?|(/t
 
 // Redact takes everything that may be a secret out of a text for the log.
 func Redact(s string) string {
+	if !suspicious(s) {
+		return s
+	}
 	return secrets.ReplaceAllString(s, "${1}***")
 }
+
+// suspicious is a quick look whether secrets could match: whether there is "tm-",
+// one of the words behind which a secret stands, or a letter beyond ASCII, some of
+// which fold to one of these.
+func suspicious(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= utf8.RuneSelf:
+			return true
+		case c == '-' && i >= 2 && s[i-1]|0x20 == 'm' && s[i-2]|0x20 == 't':
+			return true
+		case c == '/':
+			for _, word := range before {
+				if end := i + len(word); end <= len(s) && strings.EqualFold(s[i:end], word) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// before are the words of secrets behind which a secret stands.
+var before = []string{"/t/", "/reset/", "/verify/", "/setup/", "/invite/", "/_storage/"}
+
+// nosniff is shared by all answers; nobody changes a list of a header in place.
+var nosniff = []string{"nosniff"}
 
 func requestID() string {
 	var b [9]byte

@@ -40,13 +40,22 @@ func Param(r *http.Request, name string) string {
 	return d
 }
 
+// Routed is the handler of one route, which notes that it was taken.
+func Routed(rt Route, ew ErrorWriter) http.Handler {
+	h := Handle(rt.Handle, ew)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		EventOf(r).route = rt.Pattern
+		h.ServeHTTP(w, r)
+	})
+}
+
 // Mount registers the routes of a face on a new router. GET serves HEAD too. A
 // method that an address does not take is an error of the status 405, after the
 // header Allow was set.
 func Mount(routes []Route, ew ErrorWriter, notFound Handler) *chi.Mux {
 	m := chi.NewRouter()
 	for _, rt := range routes {
-		h := Handle(rt.Handle, ew)
+		h := Routed(rt, ew)
 		m.Method(rt.Method, rt.Pattern, h)
 		if rt.Method == http.MethodGet {
 			m.Method(http.MethodHead, rt.Pattern, h)

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -21,13 +20,11 @@ func (p Proxies) Contains(a netip.Addr) bool {
 	return false
 }
 
-type remoteKey struct{}
-
 // RemoteOf gives the address of the client, without port; behind trusted
 // proxies it is the last one that none of them is.
 func RemoteOf(r *http.Request) string {
-	if s, ok := r.Context().Value(remoteKey{}).(string); ok {
-		return s
+	if e := EventOf(r); e.remote != "" {
+		return e.remote
 	}
 	return peer(r)
 }
@@ -42,6 +39,9 @@ func peer(r *http.Request) string {
 
 func (p Proxies) remote(r *http.Request) string {
 	at := peer(r)
+	if len(p) == 0 {
+		return at
+	}
 	a, err := netip.ParseAddr(at)
 	if err != nil || !p.Contains(a) {
 		return at
@@ -58,8 +58,4 @@ func (p Proxies) remote(r *http.Request) string {
 		}
 	}
 	return at
-}
-
-func withRemote(r *http.Request, p Proxies) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), remoteKey{}, p.remote(r)))
 }

@@ -7,6 +7,7 @@ package web
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -64,7 +65,7 @@ type Frame struct {
 	Authenticate Authenticate
 	Cookie       string // name of the session cookie
 	Trusted      Proxies
-	Log          Logger
+	Log          *slog.Logger                                               // nil: nowhere
 	Observe      func(method, route string, status int, took time.Duration) // may be nil
 	Tracer       *trace.Tracer                                              // nil records no traces
 	Now          func() time.Time
@@ -84,7 +85,7 @@ func Handle(h Handler, ew ErrorWriter) http.Handler {
 				err := panicError(v)
 				e := EventOf(r)
 				e.Fail(err)
-				if e.rec != nil && e.rec.code != 0 {
+				if e.rec.code != 0 {
 					panic(http.ErrAbortHandler) // half an answer must not look whole
 				}
 				ew(w, r, err)

@@ -1,0 +1,69 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
+)
+
+// Generation is the last committed generation of a channel, read from the
+// database: one point read.
+func (r *Registry) Generation(ctx context.Context, channelID string) (int64, error) {
+	// Where one process serves, the database says without a query whether anything
+	// was committed since; what was read before that look then still holds.
+	version, err := r.db.DataVersion(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("look whether the database changed: %w", err)
+	}
+	if !r.db.Postgres() {
+		if n, ok := r.generations.get(version, channelID); ok {
+			return n, nil
+		}
+	}
+	var n int64
+	err = r.db.Row(ctx, "SELECT generation FROM channels WHERE id = $1", channelID).Scan(&n)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return 0, errs.New(errs.NotFound, "The channel is not there any more.")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the generation of channel %s: %w", channelID, err)
+	}
+	if !r.db.Postgres() {
+		r.generations.put(version, channelID, n)
+	}
+	return n, nil
+}
+
+// generationCache keeps the generations of channels as long as nothing is
+// committed.
+type generationCache struct {
+	mu      sync.RWMutex
+	version int64
+	known   map[string]int64 // by channel
+}
+
+func (c *generationCache) get(version int64, channelID string) (int64, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.version != version {
+		return 0, false
+	}
+	n, ok := c.known[channelID]
+	return n, ok
+}
+
+func (c *generationCache) put(version int64, channelID string, n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if version < c.version {
+		return // read before a commit that others have seen
+	}
+	if version > c.version || c.known == nil {
+		c.version, c.known = version, map[string]int64{}
+	}
+	c.known[channelID] = n
+}
