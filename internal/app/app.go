@@ -15,8 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/lmittmann/tint"
-
 	"terrarium/internal/access"
 	"terrarium/internal/account"
 	"terrarium/internal/archive"
@@ -190,29 +188,4 @@ func (a *App) fetch(ctx context.Context, address string) (io.ReadCloser, error) 
 		return nil, errs.New(errs.Unavailable, "The channel that this file comes from answered %s.", resp.Status)
 	}
 	return resp.Body, nil
-}
-
-// NewLog makes the log that the configuration asks for.
-func NewLog(w io.Writer, cfg Config) *slog.Logger {
-	level := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}[cfg.LogLevel]
-	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
-	}
-	f, isFile := w.(*os.File)
-	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, NoColor: !isFile || !isTerminal(f), TimeFormat: time.TimeOnly}))
-}
-
-// quiet lets only warnings and worse through, for parts that narrate.
-func quiet(log *slog.Logger) *slog.Logger { return slog.New(warnings{log.Handler()}) }
-
-type warnings struct{ slog.Handler }
-
-// Enabled drops what is below a warning.
-func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
-	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
-}
-
-func isTerminal(f *os.File) bool {
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }
