@@ -33,7 +33,7 @@ func TestImportBeside(t *testing.T) {
 		before := w.rows()
 		report, err := w.Import(w.ctx, w.alice, "acme", "copy", src, func(_ string, done int) {
 			seen = append(seen, fmt.Sprint(done))
-			if done != 1000 {
+			if len(seen) != 2 {
 				return
 			}
 			now := w.rows()
@@ -47,13 +47,13 @@ func TestImportBeside(t *testing.T) {
 			}
 			w.wantListed("acme", "copy", -1, "noarch/new-1.0-0.conda")
 			w.must(w.alice, "acme", condatest.Spec{Name: "package00003", Version: "1.3", Build: "other"}, into("copy")) // written already
-			w.must(w.alice, "acme", condatest.Spec{Name: "package00150", Version: "1.3", Build: "other"}, into("dev"))  // still to come
+			w.must(w.alice, "acme", condatest.Spec{Name: "package00190", Version: "1.3", Build: "other"}, into("dev"))  // still to come
 			_, _, err := w.upload(w.alice, "acme", condatest.Spec{Name: "package00003", Version: "1.4"}, into("copy"))
 			wantKind(t, err, errs.Unavailable) // the name of the very file that is coming
 			_, err = w.Import(w.ctx, w.alice, "acme", "copy", src, nil)
 			wantKind(t, err, errs.Conflict)
 		})
-		if err != nil || report.Subdirs["noarch"].Added != 2000 || len(seen) < 4 {
+		if err != nil || report.Subdirs["noarch"].Added != 2000 || len(seen) < 3 {
 			t.Fatalf("got %+v after %v, %v", report, seen, err)
 		}
 		opened, err := w.OpenChannel(w.ctx, w.nobody, "acme", "copy")
@@ -63,7 +63,7 @@ func TestImportBeside(t *testing.T) {
 		if list, total, err := w.ChannelPackages(w.ctx, opened, "", 10); err != nil || total != 201 || len(list) != 10 {
 			t.Errorf("%d packages, %v", total, err)
 		}
-		for name, want := range map[string]string{"package00003": "1.9", "package00150": "1.9", "package00007": "1.9", "new": "1.0"} {
+		for name, want := range map[string]string{"package00003": "1.9", "package00190": "1.9", "package00007": "1.9", "new": "1.0"} {
 			p, err := w.Package(w.ctx, w.nobody, "acme", name)
 			if err != nil || p.Latest != want {
 				t.Errorf("%s: latest %q, want %q, %v", name, p.Latest, want, err)
@@ -88,7 +88,7 @@ func TestImportGoesOn(t *testing.T) {
 			ctx, cancel := context.WithCancel(w.ctx)
 			defer cancel()
 			_, err := w.Import(ctx, w.alice, "acme", name, src, func(_ string, done int) {
-				if done == 1000 {
+				if done >= 1000 {
 					cancel()
 				}
 			})
@@ -140,7 +140,7 @@ func TestImportGoesOn(t *testing.T) {
 		} {
 			ctx, cancel := context.WithCancel(w.ctx)
 			_, err := w.Import(ctx, w.alice, "alice", "", src, func(_ string, done int) {
-				if done == 1500 {
+				if done >= 1500 {
 					cancel()
 				}
 			})
