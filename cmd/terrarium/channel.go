@@ -3,9 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
-	"net/url"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,20 +12,23 @@ import (
 	"golang.org/x/term"
 
 	"terrarium/internal/access"
+	"terrarium/internal/app"
 	"terrarium/internal/errs"
 	"terrarium/internal/registry"
 )
 
 type channelCmd struct {
-	Import channelImportCmd `cmd:"" help:"Load an existing channel from a folder, as one generation a subdir."`
+	Import channelImportCmd `cmd:"" help:"Load an existing channel from a folder or an address, as one generation a subdir."`
 }
 
 type channelImportCmd struct {
 	Channel      string   `arg:"" name:"owner/channel" help:"Channel to load into; it is made if need be."`
-	Source       string   `arg:"" help:"Folder that holds SUBDIR/repodata.json[.zst] and the packages."`
+	Source       string   `arg:"" help:"Folder or address that has SUBDIR/repodata.json[.zst], or shards, and the packages."`
 	Subdir       []string `help:"Only this subdir; may be repeated."`
 	MetadataOnly bool     `help:"Take records only; files are fetched when first asked for."`
-	BaseURL      string   `name:"base-url" help:"Address under which the files are fetched when first asked for; default: the folder."`
+	BaseURL      string   `name:"base-url" help:"Address under which the files are fetched when first asked for; default: the source."`
+	TokenEnv     string   `help:"Environment variable with a token that may read the source."`
+	Labels       bool     `help:"Load every label of the source's owner, each into the channel of its name; private packages stay private."`
 }
 
 // Run imports the channel, with progress on a terminal.
@@ -36,18 +37,11 @@ func (c *channelImportCmd) Run(p *program) error {
 	if channel == "" {
 		channel = "main"
 	}
-	if strings.Contains(c.Source, "://") {
-		return errs.New(errs.Invalid, "Only folders can be imported so far; %s is an address. Fetch the channel into a folder first.", c.Source)
-	}
-	root, err := filepath.Abs(c.Source)
-	if err != nil {
-		return err
-	}
-	if st, err := os.Stat(root); err != nil || !st.IsDir() {
-		return errs.New(errs.NotFound, "There is no folder %s.", c.Source)
-	}
-	if c.BaseURL == "" {
-		c.BaseURL = "file://" + (&url.URL{Path: root}).EscapedPath()
+	token := ""
+	if c.TokenEnv != "" {
+		if token = os.Getenv(c.TokenEnv); token == "" {
+			return errs.New(errs.Invalid, "The environment variable %s is not set, or empty.", c.TokenEnv)
+		}
 	}
 	a, err := p.open()
 	if err != nil {
@@ -55,28 +49,37 @@ func (c *channelImportCmd) Run(p *program) error {
 	}
 	defer a.Close()
 	progress, done := p.progress()
-	report, err := a.Registry.Import(p.ctx, access.System(), owner, channel, registry.ImportSource{
-		Files: os.DirFS(root), Subdirs: c.Subdir, MetadataOnly: c.MetadataOnly, BaseURL: c.BaseURL, Name: c.Source,
-	}, progress)
+	moved, err := a.Move(p.ctx, access.System(), app.Moving{
+		Owner: owner, Channel: channel, Source: c.Source, Subdirs: c.Subdir, MetadataOnly: c.MetadataOnly, BaseURL: c.BaseURL, Token: token, Labels: c.Labels,
+	}, nil, progress)
 	done()
 	if err != nil {
 		return err
 	}
+	return c.tell(p, owner, moved)
+}
+
+// tell prints what was loaded.
+func (c *channelImportCmd) tell(p *program, owner string, moved []app.Moved) error {
 	type line struct {
+		Channel string   `json:"channel"`
 		Subdir  string   `json:"subdir"`
 		Added   int      `json:"added"`
+		Changed int      `json:"changed"`
 		Kept    int      `json:"kept"`
 		LeftOut int      `json:"left_out"`
 		Reasons []string `json:"reasons"`
 	}
 	var lines []line
-	for _, s := range slices.Sorted(maps.Keys(report.Subdirs)) {
-		n := report.Subdirs[s]
-		lines = append(lines, line{s, n.Added, n.Kept, n.LeftOut, n.Reasons})
+	for _, m := range moved {
+		for _, s := range slices.Sorted(maps.Keys(m.Report.Subdirs)) {
+			n := m.Report.Subdirs[s]
+			lines = append(lines, line{owner + "/" + m.Channel, s, n.Added, n.Changed, n.Kept, n.LeftOut, n.Reasons})
+		}
 	}
 	taken, leftOut := 0, 0
 	for _, l := range lines {
-		taken += l.Added + l.Kept
+		taken += l.Added + l.Changed + l.Kept
 		leftOut += l.LeftOut
 	}
 	none := errs.New(errs.Invalid, "Nothing was imported: all %d records were left out.", leftOut)
@@ -87,7 +90,11 @@ func (c *channelImportCmd) Run(p *program) error {
 		return none
 	}
 	for _, l := range lines {
-		fmt.Fprintf(p.stdout, "%s: %d records added, %d were there already, %d left out\n", l.Subdir, l.Added, l.Kept, l.LeftOut)
+		where := l.Subdir
+		if c.Labels {
+			where = l.Channel + " " + l.Subdir
+		}
+		fmt.Fprintf(p.stdout, "%s: %d records added, %d changed, %d were there already, %d left out\n", where, l.Added, l.Changed, l.Kept, l.LeftOut)
 		for _, why := range l.Reasons {
 			fmt.Fprintf(p.stderr, "  %s\n", why)
 		}

@@ -11,14 +11,15 @@ import (
 	"terrarium/internal/web"
 )
 
-// NewImport is a channel to be loaded from a folder of the server's machine.
+// NewImport is a channel to be loaded from a folder of the server's machine or
+// from an address.
 type NewImport struct {
 	Owner        string   `json:"-"`
 	Channel      string   `json:"-"`
-	Source       string   `json:"source" doc:"Folder on the server's machine, from its root, with SUBDIR/repodata.json (or .zst, .bz2) and the packages."`
+	Source       string   `json:"source" doc:"Address of a channel, or folder on the server's machine, from its root: with SUBDIR/repodata.json (or .zst, .bz2, or shards) and the packages."`
 	Subdirs      []string `json:"subdirs,omitempty" doc:"Only these; without it, all that have repodata."`
 	MetadataOnly bool     `json:"metadata_only,omitempty" doc:"Take records alone; files are fetched when first asked for."`
-	BaseURL      string   `json:"base_url,omitempty" doc:"Address under which files are fetched when first asked for; without it, the folder."`
+	BaseURL      string   `json:"base_url,omitempty" doc:"Address under which files are fetched when first asked for; without it, the source."`
 }
 
 // Import is the loading of a channel, and how far it is.
@@ -39,17 +40,18 @@ type Import struct {
 // ImportSubdir counts the records of one subdir.
 type ImportSubdir struct {
 	Subdir  string   `json:"subdir"`
-	Visible bool     `json:"visible" doc:"It is in the index, whole. The three counts below are then known."`
+	Visible bool     `json:"visible" doc:"It is in the index, whole. The counts below are then known."`
 	Done    int      `json:"done" doc:"New records taken or left out so far."`
 	Added   int      `json:"added"`
-	Kept    int      `json:"kept" doc:"There already with the same bytes."`
+	Changed int      `json:"changed" doc:"There already with the same bytes and another record."`
+	Kept    int      `json:"kept" doc:"There already as the source has them."`
 	LeftOut int      `json:"left_out"`
 	Reasons []string `json:"reasons,omitempty" doc:"A sentence for each of the first hundred left out."`
 }
 
 func (v *v1) imports() {
 	operate := v.face.operate
-	handle(v, operation{verdict{web.Operator, false}, "import-channel", http.MethodPost, "/channels/{owner}/{channel}/import", "Begin to load an existing channel from a folder of the server", "imports", 202, false},
+	handle(v, operation{verdict{web.Operator, false}, "import-channel", http.MethodPost, "/channels/{owner}/{channel}/import", "Begin to load an existing channel from an address or a folder of the server", "imports", 202, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
 			ChannelPath
 			Body NewImport

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json/v2"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,7 +32,7 @@ const (
 	importsShown   = 1000
 )
 
-// importJob is the job that loads a channel from a folder. Begun again after a
+// importJob is the job that loads a channel. Begun again after a
 // stop, it keeps what it has loaded.
 type importJob struct {
 	Owner        string      `json:"owner"`
@@ -81,13 +80,10 @@ func (r *importReport) at(subdir string) *api.ImportSubdir {
 // sum gives how many records were taken or were there, and how many left out.
 func (r *importReport) sum() (taken, leftOut int) {
 	for _, s := range r.Subdirs {
-		taken, leftOut = taken+s.Added+s.Kept, leftOut+s.LeftOut
+		taken, leftOut = taken+s.Added+s.Changed+s.Kept, leftOut+s.LeftOut
 	}
 	return taken, leftOut
 }
-
-// importFolder says where a folder's files are fetched from later on.
-func importFolder(root string) string { return "file://" + (&url.URL{Path: root}).EscapedPath() }
 
 // requestImport enqueues an import for the operator. What can be known of it to
 // be wrong is refused at once.
@@ -103,21 +99,27 @@ func (a *App) requestImport(ctx context.Context, actor access.Actor, n api.NewIm
 	if err := conda.CheckLabel(channel); err != nil {
 		return api.Import{}, err
 	}
-	switch st, err := os.Stat(n.Source); {
-	case !filepath.IsAbs(n.Source):
-		return api.Import{}, errs.New(errs.Invalid, "The source is a folder of the server's machine and named from its root. An address is fetched into a folder first.").On("source")
-	case err != nil || !st.IsDir():
-		return api.Import{}, errs.New(errs.Invalid, "The server's machine has no folder %s.", n.Source).On("source")
+	moving := Moving{Owner: o.Name, Channel: channel, Source: n.Source, Subdirs: n.Subdirs, MetadataOnly: n.MetadataOnly, BaseURL: n.BaseURL}
+	if !moving.remote() {
+		switch st, err := os.Stat(n.Source); {
+		case !filepath.IsAbs(n.Source):
+			return api.Import{}, errs.New(errs.Invalid, "The source is a folder of the server's machine, named from its root, or the address of a channel.").On("source")
+		case err != nil || !st.IsDir():
+			return api.Import{}, errs.New(errs.Invalid, "The server's machine has no folder %s.", n.Source).On("source")
+		}
+		n.Source = filepath.Clean(n.Source)
+		moving.Source = n.Source
 	}
-	if n.BaseURL == "" {
-		n.BaseURL = importFolder(filepath.Clean(n.Source))
+	src, err := a.importSource(ctx, moving)
+	if err != nil {
+		return api.Import{}, err
+	}
+	if err := src.Check(); err != nil {
+		return api.Import{}, err
 	}
 	args := importJob{
-		Owner: o.Name, Channel: channel, Source: filepath.Clean(n.Source), Subdirs: n.Subdirs, MetadataOnly: n.MetadataOnly, BaseURL: n.BaseURL,
+		Owner: o.Name, Channel: channel, Source: n.Source, Subdirs: n.Subdirs, MetadataOnly: n.MetadataOnly, BaseURL: n.BaseURL,
 		For: importActor{actor.ID, actor.Name, actor.Credential, actor.Remote, actor.RequestID},
-	}
-	if err := args.source().Check(); err != nil {
-		return api.Import{}, err
 	}
 	var id int64
 	err = a.DB.Tx(ctx, func(tx *sqldb.DB) error {
@@ -136,10 +138,8 @@ func (a *App) requestImport(ctx context.Context, actor access.Actor, n api.NewIm
 	return a.importOf(ctx, actor, id)
 }
 
-func (i importJob) source() registry.ImportSource {
-	return registry.ImportSource{
-		Files: os.DirFS(i.Source), Subdirs: i.Subdirs, MetadataOnly: i.MetadataOnly, BaseURL: i.BaseURL, Name: i.Source,
-	}
+func (i importJob) moving() Moving {
+	return Moving{Owner: i.Owner, Channel: i.Channel, Source: i.Source, Subdirs: i.Subdirs, MetadataOnly: i.MetadataOnly, BaseURL: i.BaseURL}
 }
 
 // runImport carries an import out. Refusals would be the same again, except
@@ -151,13 +151,16 @@ func (a *App) runImport(ctx context.Context, i importJob, tell job.Report) error
 			a.Log.WarnContext(ctx, "the progress of an import is not stored", "err", err)
 		}
 	}
-	src := i.source()
+	src, err := a.importSource(ctx, i.moving())
+	if err != nil {
+		return job.GiveUp(err)
+	}
 	src.Ended = func(subdir string, n registry.ImportCount) {
 		s := shown.at(subdir)
-		s.Visible, s.Added, s.Kept, s.LeftOut, s.Reasons = true, n.Added, n.Kept, n.LeftOut, n.Reasons
+		s.Visible, s.Added, s.Changed, s.Kept, s.LeftOut, s.Reasons = true, n.Added, n.Changed, n.Kept, n.LeftOut, n.Reasons
 		progress()
 	}
-	_, err := a.Registry.Import(ctx, i.For.actor(), i.Owner, i.Channel, src, func(subdir string, done int) {
+	_, err = a.Registry.Import(ctx, i.For.actor(), i.Owner, i.Channel, src, func(subdir string, done int) {
 		shown.at(subdir).Done = done
 		progress()
 	})

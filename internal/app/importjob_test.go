@@ -154,7 +154,8 @@ func TestImportRefused(t *testing.T) {
 		status           int
 		says             string
 	}{
-		{"an address", "ana/x/import", `{"source":"https://conda.example.com/x"}`, 422, "from its root"},
+		{"another scheme", "ana/x/import", `{"source":"ftp://conda.example.com/x"}`, 422, "http or https"},
+		{"a private address", "ana/x/import", `{"source":"http://127.0.0.1:9/x"}`, 403, "not public"},
 		{"a relative folder", "ana/x/import", `{"source":"x"}`, 422, "from its root"},
 		{"no folder", "ana/x/import", `{"source":"/nowhere/x"}`, 422, "no folder"},
 		{"no channel in it", "ana/x/import", `{"source":"` + t.TempDir() + `"}`, 422, "no channel"},

@@ -17,7 +17,8 @@ import (
 // ImportSource is an existing channel to be loaded.
 type ImportSource struct {
 	// Files is the root of the channel: SUBDIR/repodata.json, plain, .zst or
-	// .bz2, and, unless MetadataOnly, the archives.
+	// .bz2, or an index of shards with the shards, and, unless MetadataOnly, the
+	// archives.
 	Files fs.FS
 	// Subdirs limits the import; none = every folder that has repodata.
 	Subdirs []string
@@ -57,7 +58,7 @@ type ImportCount struct {
 }
 
 // repodataNames are the documents of a subdir, the best first.
-var repodataNames = [...]string{"repodata.json.zst", "repodata.json", "repodata.json.bz2"}
+var repodataNames = [...]string{"repodata.json.zst", "repodata.json", "repodata.json.bz2", shardIndexName}
 
 // Import loads an existing channel into a local one, which is made if need be:
 // one generation a subdir, visible at once as a whole. Admin on the owner is
@@ -117,6 +118,9 @@ func (s ImportSource) Check() error {
 // subdirs are the folders of the source that are to be imported, sorted.
 func (s ImportSource) subdirs() ([]string, error) {
 	entries, err := fs.ReadDir(s.Files, ".")
+	if errs.KindOf(err) != errs.Internal { // it says what is wrong
+		return nil, err
+	}
 	if err != nil {
 		return nil, errs.Wrap(errs.Invalid, err, "The channel %s cannot be read.", s.Name)
 	}

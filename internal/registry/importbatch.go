@@ -247,7 +247,11 @@ func (i *importer) took(batch []*entry, count *ImportCount) {
 		if f == fateNew {
 			i.packages[name].take(e.record, i.subdir, i.channel.Name == mainLabel)
 		}
-		i.marks.take(e.mark, 1)
+		if e.shard == nil {
+			i.marks.take(e.mark, 1)
+		} else if e.shard.left--; e.shard.left == 0 {
+			i.marks.take(e.shard.mark, e.shard.files)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,6 +57,12 @@ type importedPackage struct {
 	platforms map[string]bool
 }
 
+// record is one record as a source has it.
+type record struct {
+	record  conda.Record
+	encoded repodata.Encoded
+}
+
 // entry is one record on its way into rows.
 type entry struct {
 	fileName string
@@ -64,7 +71,8 @@ type entry struct {
 	source   string // of indexed_timestamp
 	attrs    jsontext.Value // of the file
 	accepted accepted
-	mark     mark
+	mark     mark       // of the record, or
+	shard    *shardMark // of its shard
 	old      *oldFile // of the owner, with the same name
 	err      error    // why it is left out
 }
@@ -88,6 +96,9 @@ func (i *importer) load(ctx context.Context) error {
 		return err
 	}
 	f, err := i.src.Files.Open(i.count.Location)
+	if err != nil && errs.KindOf(err) != errs.Internal {
+		return err
+	}
 	if err != nil {
 		return errs.Wrap(errs.Invalid, err, "%s cannot be read.", i.count.Location)
 	}
@@ -106,7 +117,11 @@ func (i *importer) load(ctx context.Context) error {
 		}
 		return nil
 	})
-	readErr := i.read(both, bufio.NewReaderSize(f, 1<<20), &read, batches)
+	reading := i.read
+	if strings.HasSuffix(i.count.Location, shardIndexName) {
+		reading = i.readShards
+	}
+	readErr := reading(both, bufio.NewReaderSize(f, 1<<20), &read, batches)
 	close(batches)
 	if err := writer.Wait(); err != nil {
 		return err
@@ -135,32 +150,23 @@ func (c *ImportCount) leaveOut(name string, err error) {
 // read reads the document of the subdir and sends on what is not known to be here
 // already, in batches.
 func (i *importer) read(ctx context.Context, document io.Reader, count *ImportCount, batches chan<- []*entry) error {
-	batch := make([]*entry, 0, importBatch)
-	send := func() error {
-		select {
-		case batches <- batch:
-			batch = make([]*entry, 0, importBatch)
-			return nil
-		case <-ctx.Done(): // the writer has failed, and says why
-			return ctx.Err()
-		}
-	}
+	out := batcher{ctx: ctx, batches: batches}
 	info, err := repodata.ReadRecords(document, func(fileName string, raw jsontext.Value) error {
 		mark := markOf(fileName, raw)
 		if n := i.marks.known(nameOfFile(fileName), mark); n > 0 {
 			count.Kept += n
 			return nil
 		}
-		e, err := i.entry(fileName, raw)
+		e, err := i.entry(fileName, func() (record, error) {
+			rec, encoded, err := repodata.TranscodeRecord(fileName, raw)
+			return record{rec, encoded}, err
+		})
 		if err != nil {
 			count.leaveOut(fileName, err)
 			return nil
 		}
 		e.mark = mark
-		if batch = append(batch, e); len(batch) < importBatch {
-			return nil
-		}
-		return send()
+		return out.add(e)
 	})
 	if err != nil {
 		return err
@@ -168,15 +174,16 @@ func (i *importer) read(ctx context.Context, document io.Reader, count *ImportCo
 	if info.Subdir != "" && info.Subdir != i.subdir {
 		return errs.New(errs.Invalid, "%s says that it is of %s.", i.count.Location, clip(info.Subdir)).Because("subdir-differs")
 	}
-	return send()
+	return out.flush()
 }
 
 // entry reads one record and works out when it was first seen.
-func (i *importer) entry(fileName string, raw jsontext.Value) (*entry, error) {
-	record, encoded, err := repodata.TranscodeRecord(fileName, raw)
+func (i *importer) entry(fileName string, read func() (record, error)) (*entry, error) {
+	r, err := read()
 	if err != nil {
 		return nil, err
 	}
+	record, encoded := r.record, r.encoded
 	if record.SHA256 == "" {
 		return nil, errs.New(errs.Invalid, "Its record has no sha256, so its bytes could not be verified.")
 	}

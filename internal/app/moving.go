@@ -1,0 +1,125 @@
+package app
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"terrarium/internal/access"
+	"terrarium/internal/errs"
+	"terrarium/internal/registry"
+)
+
+// Moving is a channel, or an owner with all its labels, to be loaded from somewhere
+// else.
+type Moving struct {
+	Owner, Channel string
+	Source         string   // folder, or http(s) address of a channel
+	Subdirs        []string // none = all
+	MetadataOnly   bool
+	BaseURL        string // where files are fetched later on; "" = the source
+	Token          string // for the source; "" = none
+	Labels         bool   // each label of the source's owner into the channel of its name
+}
+
+// remote reports whether the source is an address.
+func (m Moving) remote() bool { return strings.Contains(m.Source, "://") }
+
+// Moved is one channel that was loaded.
+type Moved struct {
+	Channel string
+	Report  registry.ImportReport
+}
+
+// Move loads what m names, and tells how far it is. begun, which may be nil, is
+// called before each channel. What was loaded before an error is given with it.
+func (a *App) Move(ctx context.Context, actor access.Actor, m Moving, begun func(channel string), progress registry.ImportProgress) ([]Moved, error) {
+	if m.Token != "" && m.MetadataOnly {
+		return nil, errTokenLater()
+	}
+	channels, private, err := a.moving(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	var done []Moved
+	for _, channel := range channels {
+		if begun != nil {
+			begun(channel)
+		}
+		one := m
+		if m.Labels {
+			one.Channel, one.Source = channel, labelAddress(m.Source, channel)
+			one.BaseURL = ""
+		}
+		src, err := a.importSource(ctx, one)
+		if err != nil {
+			return done, err
+		}
+		if private != nil {
+			src.Private = func(name string) bool { return private[name] }
+		}
+		report, err := a.Registry.Import(ctx, actor, m.Owner, channel, src, progress)
+		if len(report.Subdirs) > 0 || err == nil {
+			done = append(done, Moved{channel, report})
+		}
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// moving gives the channels to be made, and which packages are to be private.
+func (a *App) moving(ctx context.Context, m Moving) ([]string, map[string]bool, error) {
+	switch {
+	case !m.Labels:
+		return []string{m.Channel}, nil, nil
+	case !m.remote():
+		return nil, nil, errs.New(errs.Invalid, "A folder has no labels; they are read from the API beside an address, such as https://conda.anaconda.org/OWNER.").On("labels")
+	case m.Channel != "main":
+		return nil, nil, errs.New(errs.Invalid, "With --labels each label comes into the channel of its name; name the owner alone.").On("labels")
+	}
+	up, err := upstreamOf(a.Dial.HTTPClient(), m.Source, m.Token)
+	if err != nil {
+		return nil, nil, err
+	}
+	labels, err := up.labels(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	private, err := up.private(ctx)
+	return labels, private, err
+}
+
+// importSource makes the source of one channel.
+func (a *App) importSource(ctx context.Context, m Moving) (registry.ImportSource, error) {
+	src := registry.ImportSource{Subdirs: m.Subdirs, MetadataOnly: m.MetadataOnly, BaseURL: m.BaseURL, Name: m.Source}
+	if m.remote() {
+		web, err := newWebChannel(ctx, a.Dial.HTTPClient(), m.Source, m.Token)
+		if err != nil {
+			return registry.ImportSource{}, err
+		}
+		src.Files, src.Name = web, web.shown
+		if src.BaseURL == "" {
+			src.BaseURL = web.shown
+		}
+		return src, nil
+	}
+	root, err := filepath.Abs(m.Source)
+	if err != nil {
+		return registry.ImportSource{}, err
+	}
+	if st, err := os.Stat(root); err != nil || !st.IsDir() {
+		return registry.ImportSource{}, errs.New(errs.NotFound, "There is no folder %s.", m.Source).On("source")
+	}
+	src.Files, src.Name = os.DirFS(root), root
+	if src.BaseURL == "" {
+		src.BaseURL = importFolder(root)
+	}
+	return src, nil
+}
+
+// importFolder says where a folder's files are fetched from later on.
+func importFolder(root string) string { return "file://" + (&url.URL{Path: root}).EscapedPath() }
