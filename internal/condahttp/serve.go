@@ -240,7 +240,7 @@ func (f *Face) serveFile(w http.ResponseWriter, r *http.Request, a address, open
 // find looks the file up in the channel as it is or as it was.
 func (f *Face) find(r *http.Request, a address, open registry.Opened) (registry.File, error) {
 	if a.at == "" {
-		return f.reg.FileAt(r.Context(), open, a.subdir, a.file)
+		return f.reg.ServedFile(r.Context(), open, a.subdir, a.file)
 	}
 	generation, err := f.idx.GenerationAt(r.Context(), open, a.at)
 	if err != nil {

@@ -49,7 +49,7 @@ func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string
 	if err != nil {
 		return nil, err
 	}
-	return st.whole.get("channeldata."+open.ViewKey, func() (*Document, error) {
+	return st.whole.get("channeldata."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) {
 		files, err := x.channelFiles(ctx, open, st, hidden)
 		if err != nil {
 			return nil, err
@@ -100,7 +100,7 @@ func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *stat
 		SELECT r.subdir, r.name, r.json, r.run_exports, i.about, i.flags
 		FROM records r LEFT JOIN file_info i ON i.file_id = r.file_id
 		WHERE r.channel_id = $1 AND r.added <= $2 AND (r.removed IS NULL OR r.removed > $2)`,
-		open.Channel.ID, st.generation)
+		open.Records().ID, st.generation)
 	return out, err
 }
 

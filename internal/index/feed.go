@@ -24,7 +24,7 @@ func (x *Index) Feed(ctx context.Context, open registry.Opened, at string) (*Doc
 	if err != nil {
 		return nil, err
 	}
-	return st.whole.get("feed."+open.ViewKey, func() (*Document, error) { return x.feed(ctx, open, st, hidden) })
+	return st.whole.get("feed."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) { return x.feed(ctx, open, st, hidden) })
 }
 
 type rssItem struct {
@@ -75,14 +75,14 @@ func (x *Index) feed(ctx context.Context, open registry.Opened, st *state, hidde
 		}
 		doc.Channel.Items = append(doc.Channel.Items, rssItem{
 			Title: name + " " + version + " (" + subdir + ")", Text: summary, Date: at.Format(time.RFC1123Z), GUID: rssGUID{ID: id},
-			Link: x.opt.URL + "/" + url.PathEscape(owner) + "/" + url.PathEscape(name) + "/files/" + url.PathEscape(subdir) + "/" + url.PathEscape(fileName),
+			Link: x.opt.URL + "/" + url.PathEscape(open.Records().OwnerName) + "/" + url.PathEscape(name) + "/files/" + url.PathEscape(subdir) + "/" + url.PathEscape(fileName),
 		})
 		return nil
 	}, `
 		SELECT f.id, r.subdir, r.name, r.file_name, r.version, f.uploaded_at, p.summary
 		FROM records r JOIN files f ON f.id = r.file_id JOIN packages p ON p.id = f.package_id
 		WHERE r.channel_id = $1 AND r.added <= $2 AND (r.removed IS NULL OR r.removed > $2)
-		ORDER BY f.uploaded_at DESC, f.id DESC LIMIT $3`, open.Channel.ID, st.generation, feedLength+10*len(hidden.names)+1000)
+		ORDER BY f.uploaded_at DESC, f.id DESC LIMIT $3`, open.Records().ID, st.generation, feedLength+10*len(hidden.names)+1000)
 	if err != nil {
 		return nil, err
 	}

@@ -2,16 +2,10 @@ package index
 
 import (
 	"context"
-	"errors"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
-	"time"
 
-	"terrarium/internal/errs"
 	"terrarium/internal/registry"
-	"terrarium/internal/sqldb"
 )
 
 // pastKept bounds how many states of the past are held at once; they are made
@@ -88,41 +82,10 @@ func (x *Index) stateAt(ctx context.Context, open registry.Opened, spec string) 
 	if err != nil {
 		return nil, err
 	}
-	return x.pastState(ctx, open.Channel.ID, generation)
+	return x.pastState(ctx, open.Records().ID, generation)
 }
 
-// GenerationAt finds the generation that spec names. Generations begin at 1; a
-// time before the first gives 0, the empty channel.
+// GenerationAt finds the generation that spec names, see registry.GenerationAt.
 func (x *Index) GenerationAt(ctx context.Context, open registry.Opened, spec string) (int64, error) {
-	name := open.Channel.OwnerName + "/" + open.Channel.Name
-	if strings.Trim(spec, "0123456789") == "" {
-		n, err := strconv.ParseInt(spec, 10, 64)
-		last, lerr := x.reg.Generation(ctx, open.Channel.ID)
-		if lerr != nil {
-			return 0, lerr
-		}
-		if err == nil && n <= last {
-			return n, nil
-		}
-		if open.ViewKey != "" { // the last one may be of what is hidden
-			return 0, errs.New(errs.NotFound, "%s has no generation %s.", name, spec)
-		}
-		return 0, errs.New(errs.NotFound, "%s has no generation %s; the last one is %d.", name, spec, last)
-	}
-	until, err := time.Parse(time.DateOnly, spec)
-	if err == nil {
-		until = until.AddDate(0, 0, 1)
-	} else if until, err = time.Parse(time.RFC3339, spec); err != nil {
-		return 0, errs.New(errs.NotFound, "%q is neither a generation nor a date such as 2026-11-21.", spec)
-	} else {
-		until = until.Add(time.Microsecond) // the moment itself counts
-	}
-	var n int64
-	err = x.db.Row(ctx, `
-		SELECT number FROM generations WHERE channel_id = $1 AND at < $2
-		ORDER BY number DESC LIMIT 1`, open.Channel.ID, until).Scan(&n)
-	if errors.Is(err, sqldb.ErrNoRows) {
-		return 0, nil
-	}
-	return n, err
+	return x.reg.GenerationAt(ctx, open, spec)
 }

@@ -185,7 +185,7 @@ func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hex
 	if err != nil {
 		return nil, missing()
 	}
-	ch := x.channel(open.Channel.ID)
+	ch := x.channel(open.Records().ID)
 	st := ch.current.Load()
 	var s *shard
 	ok := false

@@ -66,7 +66,7 @@ func (x *Index) makeSight(ctx context.Context, open registry.Opened, st *state) 
 			WHERE r.channel_id = $1 AND r.added <= $2 AND (r.removed IS NULL OR r.removed > $2)
 			  AND r.name IN (SELECT value FROM `+x.db.EachText("$3")+` AS past)
 			  AND f.package_id IN (SELECT value FROM `+x.db.EachText("$4")+` AS closed)`,
-			open.Channel.ID, st.generation, past, open.HiddenPackages)
+			open.Records().ID, st.generation, past, open.HiddenPackages)
 		if err != nil {
 			return sight{}, err
 		}
@@ -83,7 +83,7 @@ func (x *Index) makeSight(ctx context.Context, open registry.Opened, st *state) 
 			WHERE r.channel_id = $1 AND r.subdir = $2 AND r.added <= $3
 			  AND r.name NOT IN (SELECT value FROM `+x.db.EachText("$4")+` AS hidden)
 			  AND coalesce(f.package_id, '') NOT IN (SELECT value FROM `+x.db.EachText("$5")+` AS closed))`,
-			open.Channel.ID, subdir, st.generation, sorted(open.Hidden), sorted(open.HiddenPackages)).Scan(&seen)
+			open.Records().ID, subdir, st.generation, sorted(open.Hidden), sorted(open.HiddenPackages)).Scan(&seen)
 		if err != nil {
 			return sight{}, err
 		}
@@ -136,7 +136,7 @@ func (x *Index) shardHidden(ctx context.Context, open registry.Opened, st *state
 			WHERE r.channel_id = $1 AND r.subdir = $2 AND r.name = $3
 			  AND r.added <= $4 AND (r.removed IS NULL OR r.removed > $4)
 			  AND f.package_id IN (SELECT value FROM `+x.db.EachText("$5")+` AS closed))`,
-		open.Channel.ID, subdir, s.name, s.generation, open.HiddenPackages).Scan(&closed)
+		open.Records().ID, subdir, s.name, s.generation, open.HiddenPackages).Scan(&closed)
 	return closed || err != nil, err
 }
 

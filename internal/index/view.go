@@ -71,10 +71,10 @@ func (x *Index) View(ctx context.Context, open registry.Opened, subdir string) (
 // frozen one. While the database is away it is the last one known, and stale.
 func (x *Index) stateFor(ctx context.Context, open registry.Opened) (st *state, stale bool, err error) {
 	if g := open.Channel.FrozenAt; g != nil {
-		st, err := x.pastState(ctx, open.Channel.ID, *g)
+		st, err := x.pastState(ctx, open.Records().ID, *g)
 		return st, false, err
 	}
-	ch := x.channel(open.Channel.ID)
+	ch := x.channel(open.Records().ID)
 	generation, err := x.reg.Generation(ctx, ch.id)
 	if err == nil {
 		st, err = x.upTo(ctx, ch, generation)
@@ -97,7 +97,7 @@ func (x *Index) viewOf(ctx context.Context, open registry.Opened, st *state, sub
 		if subdir != noarch {
 			return nil, errs.New(errs.NotFound, "%s/%s has nothing for %s.", open.Channel.OwnerName, open.Channel.Name, subdir)
 		}
-		s = &snapshot{channel: open.Channel.ID, subdir: subdir, modified: open.Channel.CreatedAt}
+		s = &snapshot{channel: open.Records().ID, subdir: subdir, modified: open.Channel.CreatedAt}
 	}
 	s, err = x.without(ctx, s, hidden.names)
 	if err != nil {

@@ -45,6 +45,14 @@ var changes = map[string]func(w *world) error{
 		_, err := w.ThawChannel(w.ctx, w.alice, "alice", "dev")
 		return err
 	},
+	"CreateSnapshot": func(w *world) error {
+		_, err := w.CreateSnapshot(w.ctx, w.alice, "alice", registry.NewSnapshot{Name: "q4", Owner: "alice", Channel: "dev"})
+		return err
+	},
+	"RollBack": func(w *world) error {
+		_, err := w.RollBack(w.ctx, w.alice, "alice", "dev", "0")
+		return err
+	},
 	"AddLabel": func(w *world) error {
 		_, err := w.AddLabel(w.ctx, w.alice, "alice", "prod", registry.Selector{})
 		return err

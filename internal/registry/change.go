@@ -56,7 +56,7 @@ type change struct {
 }
 
 // errSplit ends a batch whose changes must be tried one by one.
-var errSplit = errors.New("one change of the batch failed after writing")
+var errSplit = errors.New("one change of the batch failed after writing, or wants a transaction of its own")
 
 // change runs fn in a transaction, together with whatever else waits, and
 // returns when the generations that it began are visible. fn may run more than
@@ -151,6 +151,7 @@ func (r *Registry) tryBatch(work []*pending) ([]Changed, error) {
 	var b *batch
 	err := r.db.Tx(ctx, func(tx *sqldb.DB) error {
 		b = newBatch(r, tx)
+		b.single = len(work) == 1
 		for _, p := range work {
 			if p.err = p.ctx.Err(); p.err != nil {
 				continue
@@ -225,6 +226,17 @@ func (c *change) audit(ctx context.Context, e audit.Entry) error {
 
 // bumpAccess forgets cached rights when the change is committed.
 func (c *change) bumpAccess() { c.batch.rights = true }
+
+// alone has the change carried out in a transaction of its own, so that the
+// generation that it makes is its alone: it gives an error to be returned at once
+// where others share the transaction.
+func (c *change) alone() error {
+	if c.batch.single {
+		return nil
+	}
+	c.wrote = true // or it would only be refused
+	return errSplit
+}
 
 // lock ends a SELECT whose rows the change relies on; outside a transaction a
 // lock would be let go at once.

@@ -29,8 +29,9 @@ type Channel struct {
 	Locked      bool   // no file may come or go
 	ReplaceRule string // "always", "within 72h", "never"
 	Description string
-	Source      string // where an imported or mirrored channel came from
-	Generation  int64  // the last one committed when this was read
+	Source      string // where an imported or mirrored channel came from; of a snapshot the OWNER/CHANNEL that it shows
+	SourceID    string // of a snapshot: the id of that channel
+	Generation  int64  // the last one committed when this was read; of a snapshot the one that it shows
 	FrozenAt    *int64 // the generation served while frozen
 	CreatedAt   time.Time
 }
@@ -60,11 +61,18 @@ type ChannelUpdate struct {
 }
 
 const channelColumns = `SELECT c.id, c.owner_id, o.name, o.kind, c.name, c.kind, c.visibility, c.locked, c.replace_rule,
-	c.description, c.source, c.generation, c.frozen_at, c.created_at FROM channels c JOIN owners o ON o.id = c.owner_id`
+	c.description, c.source, c.generation, c.frozen_at, c.created_at,
+	coalesce((SELECT so.name || '/' || s.name FROM channels s JOIN owners so ON so.id = s.owner_id WHERE c.kind = 'snapshot' AND s.id = c.source), '')
+	FROM channels c JOIN owners o ON o.id = c.owner_id`
 
 func scanChannel(rows *sqldb.Rows, c *Channel) error {
-	return rows.Scan(&c.ID, &c.OwnerID, &c.OwnerName, &c.OwnerKind, &c.Name, &c.Kind, &c.Visibility, &c.Locked, &c.ReplaceRule,
-		&c.Description, &c.Source, &c.Generation, &c.FrozenAt, &c.CreatedAt)
+	var of string
+	err := rows.Scan(&c.ID, &c.OwnerID, &c.OwnerName, &c.OwnerKind, &c.Name, &c.Kind, &c.Visibility, &c.Locked, &c.ReplaceRule,
+		&c.Description, &c.Source, &c.Generation, &c.FrozenAt, &c.CreatedAt, &of)
+	if c.Kind == kindSnapshot && c.FrozenAt != nil {
+		c.SourceID, c.Source, c.Generation = c.Source, of, *c.FrozenAt
+	}
+	return err
 }
 
 // findChannel finds a channel of an owner; errs.NotFound. lock is "" or what
@@ -97,7 +105,11 @@ func loadChannel(ctx context.Context, db *sqldb.DB, actor access.Actor, verb acc
 	if err != nil {
 		return Channel{}, err
 	}
-	return ch, may(actor, verb, ch.object())
+	if err := may(actor, verb, ch.object()); err != nil || verb != access.Read {
+		return ch, err
+	}
+	_, err = shows(ctx, db, actor, ch, ch.object())
+	return ch, err
 }
 
 // Channel is one channel as the API shows it ("" = main): errs.NotFound for what
@@ -115,6 +127,9 @@ func (r *Registry) Channels(ctx context.Context, actor access.Actor, owner strin
 	all, err := sqldb.All(ctx, r.db, scanChannel, channelColumns+" WHERE c.owner_id = $1 ORDER BY c.name", o.ID)
 	if err != nil {
 		return nil, fmt.Errorf("list the channels of %s: %w", o.Name, err)
+	}
+	if all, err = readableChannels(ctx, r.db, actor, all); err != nil {
+		return nil, err
 	}
 	args := []any{o.ID}
 	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
@@ -135,9 +150,7 @@ func (r *Registry) Channels(ctx context.Context, actor access.Actor, owner strin
 	}
 	list := []ChannelInfo{}
 	for _, ch := range all {
-		if access.Can(actor, access.Read, ch.object()).Allowed {
-			list = append(list, ChannelInfo{Channel: ch, Files: counts[ch.ID]})
-		}
+		list = append(list, ChannelInfo{Channel: ch, Files: counts[ch.ID]})
 	}
 	i := slices.IndexFunc(list, func(c ChannelInfo) bool { return c.Name == mainLabel })
 	if i > 0 {
@@ -216,9 +229,9 @@ func (c Channel) check() error {
 // createChannel writes the row of a channel.
 func (c *change) createChannel(ctx context.Context, ch Channel) (Channel, error) {
 	ch.ID, ch.CreatedAt = access.NewID(c.now), c.now
-	_, err := c.exec(ctx, `INSERT INTO channels (id, owner_id, name, kind, visibility, locked, replace_rule, description, source, generation, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10)`,
-		ch.ID, ch.OwnerID, ch.Name, ch.Kind, ch.Visibility, false, ch.ReplaceRule, ch.Description, ch.Source, ch.CreatedAt)
+	_, err := c.exec(ctx, `INSERT INTO channels (id, owner_id, name, kind, visibility, locked, replace_rule, description, source, generation, created_at, frozen_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0, $10, $11)`,
+		ch.ID, ch.OwnerID, ch.Name, ch.Kind, ch.Visibility, false, ch.ReplaceRule, ch.Description, cmp.Or(ch.SourceID, ch.Source), ch.CreatedAt, ch.FrozenAt)
 	if err != nil {
 		return Channel{}, fmt.Errorf("insert channel %s/%s: %w", ch.OwnerName, ch.Name, err)
 	}
@@ -231,10 +244,14 @@ func (c *change) createChannel(ctx context.Context, ch Channel) (Channel, error)
 
 // channelFacts are what the audit log says about a channel.
 func channelFacts(c Channel) map[string]any {
-	return map[string]any{
+	facts := map[string]any{
 		"kind": c.Kind, "visibility": c.Visibility, "locked": c.Locked, "replace_rule": c.ReplaceRule,
 		"description": c.Description, "frozen_at": c.FrozenAt,
 	}
+	if c.Kind == kindSnapshot {
+		facts["snapshot_of"] = c.Source
+	}
+	return facts
 }
 
 // UpdateChannel changes a channel; admin on it is needed.
@@ -269,9 +286,12 @@ func (r *Registry) UnlockChannel(ctx context.Context, actor access.Actor, owner,
 }
 
 // FreezeChannel makes the channel serve one generation, 0 = the present one,
-// while uploads go on.
+// while uploads go on. Snapshots are errs.Forbidden: they are frozen for ever.
 func (r *Registry) FreezeChannel(ctx context.Context, actor access.Actor, owner, name string, generation int64) (Channel, error) {
 	return r.alterChannel(ctx, actor, owner, name, "channel.freeze", func(c *Channel) error {
+		if err := c.mayThaw(); err != nil {
+			return err
+		}
 		if generation < 0 || generation > c.Generation {
 			return errs.New(errs.Invalid, "%s/%s has no generation %d; the last one is %d.", c.OwnerName, c.Name, generation, c.Generation).On("generation")
 		}
@@ -283,7 +303,7 @@ func (r *Registry) FreezeChannel(ctx context.Context, actor access.Actor, owner,
 
 // ThawChannel undoes FreezeChannel.
 func (r *Registry) ThawChannel(ctx context.Context, actor access.Actor, owner, name string) (Channel, error) {
-	return r.alterChannel(ctx, actor, owner, name, "channel.thaw", func(c *Channel) error { c.FrozenAt = nil; return nil })
+	return r.alterChannel(ctx, actor, owner, name, "channel.thaw", func(c *Channel) error { c.FrozenAt = nil; return c.mayThaw() })
 }
 
 // alterChannel changes the row of a channel. Whoever has it open learns of it,
@@ -303,7 +323,7 @@ func (r *Registry) alterChannel(ctx context.Context, actor access.Actor, owner, 
 			return fmt.Errorf("change channel %s/%s: %w", ch.OwnerName, ch.Name, err)
 		}
 		c.bumpAccess()
-		if was := before["visibility"] == access.Public; was != (ch.Visibility == access.Public) {
+		if was := before["visibility"] == access.Public; was != (ch.Visibility == access.Public) && ch.Kind != kindSnapshot {
 			if err := c.reopened(ctx, ch); err != nil {
 				return err
 			}

@@ -35,19 +35,10 @@ type ChannelPackage struct {
 	Released time.Time // when its newest file was first seen here
 }
 
-// ChannelChange is one generation of a channel.
-type ChannelChange struct {
-	Generation int64
-	At         time.Time
-	By         string   // name of who caused it; may be ""
-	Cause      string   // "upload", "delete", "label", "import" …
-	Names      []string // packages that it changed, sorted, as far as the caller may know of them
-}
-
 // listed is the condition on records rec that an opened channel serves now: those
 // of the current or frozen generation, without what the caller may not know of.
 func (o Opened) listed(db *sqldb.DB, arg func(any) string) string {
-	channel := arg(o.Channel.ID)
+	channel := arg(o.Records().ID)
 	where := "rec.channel_id = " + channel
 	if g := o.Channel.FrozenAt; g != nil {
 		at := arg(*g)
@@ -95,7 +86,7 @@ func (r *Registry) ChannelPackages(ctx context.Context, o Opened, after string, 
 		return nil, 0, wrap(err)
 	}
 	page := "SELECT DISTINCT rec.name FROM records rec WHERE " + listed + " AND rec.name > " + args.add(after) + " ORDER BY rec.name LIMIT " + args.add(bounded(limit, 50))
-	query := "SELECT rec.name, rec.version, coalesce(p.summary, ''), max(rec.indexed_ms) FROM records rec LEFT JOIN packages p ON p.owner_id = " + args.add(o.Channel.OwnerID) +
+	query := "SELECT rec.name, rec.version, coalesce(p.summary, ''), max(rec.indexed_ms) FROM records rec LEFT JOIN packages p ON p.owner_id = " + args.add(o.Records().OwnerID) +
 		" AND p.name = rec.name AND p.deleted_at IS NULL WHERE " + listed + " AND rec.name IN (" + page + ") GROUP BY rec.name, rec.version, p.summary ORDER BY rec.name, rec.version"
 	byName := map[string]int{}
 	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
@@ -120,49 +111,6 @@ func (r *Registry) ChannelPackages(ctx context.Context, o Opened, after string, 
 	}
 	return list, total, nil
 }
-
-// ChannelChanges gives the last generations of an opened channel, newest first.
-// One that only touched packages hidden from the caller is left out.
-func (r *Registry) ChannelChanges(ctx context.Context, o Opened, limit int) ([]ChannelChange, error) {
-	var args parameters
-	id := args.add(o.Channel.ID)
-	visible := ""
-	if len(o.Hidden) > 0 {
-		visible = " AND n.name NOT IN (SELECT value FROM " + r.db.EachText(args.add(o.Hidden)) + " AS hidden)"
-	}
-	if len(o.HiddenPackages) > 0 {
-		// The log has names only; whose files came or went, the records say.
-		visible += " AND (n.name NOT IN (SELECT value FROM " + r.db.EachText(args.add(o.HiddenPast)) + " AS past)" +
-			" OR EXISTS (SELECT 1 FROM records rec JOIN files f ON f.id = rec.file_id WHERE rec.channel_id = n.channel_id AND rec.subdir = n.subdir AND rec.name = n.name" +
-			" AND (rec.added = n.number OR rec.removed = n.number) AND f.package_id NOT IN (SELECT value FROM " + r.db.EachText(args.add(o.HiddenPackages)) + " AS closed)))"
-	}
-	recent := "SELECT DISTINCT n.number FROM generation_names n WHERE n.channel_id = " + id + visible + " ORDER BY n.number DESC LIMIT " + args.add(limit)
-	var list []ChannelChange
-	// A large import touches more names than anybody reads.
-	err := r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
-		var c ChannelChange
-		var name string
-		if err := rows.Scan(&c.Generation, &c.At, &c.By, &c.Cause, &name); err != nil {
-			return err
-		}
-		if len(list) == 0 || list[len(list)-1].Generation != c.Generation {
-			list = append(list, c)
-		}
-		last := &list[len(list)-1]
-		if !slices.Contains(last.Names, name) && len(last.Names) < maxChangedNames {
-			last.Names = append(last.Names, name)
-		}
-		return nil
-	}, "SELECT g.number, g.at, g.actor_name, g.cause, n.name FROM generations g JOIN generation_names n ON n.channel_id = g.channel_id AND n.number = g.number AND n.subdir = g.subdir"+
-		" WHERE g.channel_id = "+id+visible+" AND g.number IN ("+recent+") ORDER BY g.number DESC, n.name LIMIT 2000", args...)
-	if err != nil {
-		return nil, fmt.Errorf("read the changes of %s/%s: %w", o.Channel.OwnerName, o.Channel.Name, err)
-	}
-	return list, nil
-}
-
-// maxChangedNames bounds the names of one generation in a list of changes.
-const maxChangedNames = 20
 
 // ChannelBuilds lists what an opened channel has of some names in a subdir and in
 // noarch, newest first for each name.
@@ -223,11 +171,11 @@ func (r *Registry) OwnerChannels(ctx context.Context, actor access.Actor, ownerN
 	if err != nil {
 		return nil, fmt.Errorf("count the packages of %s: %w", o.Name, err)
 	}
+	if all, err = readableChannels(ctx, r.db, actor, all); err != nil {
+		return nil, err
+	}
 	list := []ListedChannel{}
 	for _, ch := range all {
-		if !access.Can(actor, access.Read, ch.object()).Allowed {
-			continue
-		}
 		l := ListedChannel{Channel: ch, Packages: counts[ch.ID].packages}
 		if l.Packages > 0 {
 			l.Changed = unixMilli(counts[ch.ID].seen)

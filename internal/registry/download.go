@@ -179,17 +179,16 @@ func (r *Registry) Stats(ctx context.Context, actor access.Actor) (Stats, error)
 		return Stats{}, fmt.Errorf("count files: %w", err)
 	}
 	// Channels have no rule in SQL; those that are not public are few.
-	closed, err := sqldb.All(ctx, r.db, scanChannel, channelColumns+" WHERE c.visibility <> 'public' AND o.deleted_at IS NULL")
+	closed, err := sqldb.All(ctx, r.db, scanChannel, channelColumns+" WHERE (c.visibility <> 'public' OR "+snapshotOfClosed+") AND o.deleted_at IS NULL")
 	if err != nil {
 		return Stats{}, fmt.Errorf("list channels: %w", err)
 	}
-	for _, ch := range closed {
-		if access.Can(actor, access.Read, ch.object()).Allowed {
-			s.Channels++
-		}
+	if closed, err = readableChannels(ctx, r.db, actor, closed); err != nil {
+		return Stats{}, err
 	}
+	s.Channels = len(closed)
 	var public int
-	err = r.db.Row(ctx, "SELECT count(*) FROM channels c JOIN owners o ON o.id = c.owner_id WHERE c.visibility = 'public' AND o.deleted_at IS NULL").Scan(&public)
+	err = r.db.Row(ctx, "SELECT count(*) FROM channels c JOIN owners o ON o.id = c.owner_id WHERE c.visibility = 'public' AND o.deleted_at IS NULL AND NOT "+snapshotOfClosed).Scan(&public)
 	if err != nil {
 		return Stats{}, fmt.Errorf("count channels: %w", err)
 	}

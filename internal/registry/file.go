@@ -178,6 +178,23 @@ func (r *Registry) goneOr(ctx context.Context, absent error, opened Opened, subd
 		f.DeletedAt.Format(time.DateOnly)).Because("deleted")
 }
 
+// ServedFile is FileAt as the index of the channel stands: in a frozen channel or
+// a snapshot the file that the index names there, whatever became of it since.
+// Files that were withdrawn are served on.
+func (r *Registry) ServedFile(ctx context.Context, opened Opened, subdir, name string) (File, error) {
+	if opened.Channel.FrozenAt == nil {
+		return r.FileAt(ctx, opened, subdir, name)
+	}
+	f, err := r.FileAtGeneration(ctx, opened, *opened.Channel.FrozenAt, subdir, name)
+	if !errs.Is(err, errs.NotFound) {
+		return f, err
+	}
+	if now, also := r.FileAt(ctx, opened, subdir, name); also == nil && now.WithdrawnAt != nil {
+		return now, nil
+	}
+	return File{}, err
+}
+
 // FileAtGeneration is FileAt for the channel as it was at a generation. A file
 // that was deleted or replaced since is found as long as its bytes are kept.
 func (r *Registry) FileAtGeneration(ctx context.Context, opened Opened, generation int64, subdir, name string) (File, error) {
@@ -185,7 +202,7 @@ func (r *Registry) FileAtGeneration(ctx context.Context, opened Opened, generati
 		subdir, name, opened.Channel.OwnerName, opened.Channel.Name)
 	f, err := findFile(ctx, r.db, absent, ` JOIN records r ON r.file_id = f.id
 		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.file_name = $3 AND r.added <= $4 AND (r.removed IS NULL OR r.removed > $4)`,
-		opened.Channel.ID, subdir, name, generation)
+		opened.Records().ID, subdir, name, generation)
 	if errs.Is(err, errs.NotFound) {
 		return File{}, absent
 	}

@@ -19,6 +19,7 @@ type batch struct {
 	r        *Registry
 	tx       *sqldb.DB
 	now      time.Time
+	single   bool // there is one change in it
 	rights   bool // somebody's rights changed
 	channels map[string]*channelChange
 	stagings *bool // whether there are any; nil = nobody has looked

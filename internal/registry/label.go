@@ -78,7 +78,7 @@ func (r *Registry) RemoveLabel(ctx context.Context, actor access.Actor, owner, l
 		if err := c.writable(pkg, files, ch); err != nil {
 			return err
 		}
-		if err := unlocked(ch); err != nil {
+		if err := open(ch); err != nil {
 			return err
 		}
 		if n, err = c.unlabel(ctx, ch, files); err != nil {
@@ -100,6 +100,9 @@ func (r *Registry) CopyLabel(ctx context.Context, actor access.Actor, owner, fro
 		source, err := c.loadChannel(ctx, access.Read, owner, from)
 		if err != nil {
 			return err
+		}
+		if err := local(source); err != nil {
+			return err // its files carry no label that could be copied
 		}
 		o, _, files, err := c.selected(ctx, owner, Selector{}, source.ID)
 		if err != nil {
@@ -332,11 +335,22 @@ func (c *change) labelsOf(ctx context.Context, fileID string) ([]string, error) 
 
 // open refuses files for a channel that takes none.
 func open(ch Channel) error {
-	if ch.Kind != "local" {
-		return errs.New(errs.Forbidden, "%s/%s is a %s channel. Files come to it from elsewhere and cannot be given its label.",
-			ch.OwnerName, ch.Name, ch.Kind).Because("channel-not-local")
+	if err := local(ch); err != nil {
+		return err
 	}
 	return unlocked(ch)
+}
+
+// local refuses channels that are no label.
+func local(ch Channel) error {
+	switch ch.Kind {
+	case "local":
+		return nil
+	case kindSnapshot:
+		return errs.New(errs.Forbidden, "%s/%s is a snapshot and stays as it is: no file can come to it or leave it.", ch.OwnerName, ch.Name).Because("channel-not-local")
+	}
+	return errs.New(errs.Forbidden, "%s/%s is a %s channel. Files come to it from elsewhere and cannot be given its label.",
+		ch.OwnerName, ch.Name, ch.Kind).Because("channel-not-local")
 }
 
 // unlocked refuses changes of a locked channel.

@@ -19,7 +19,9 @@ import (
 // Opened is a channel that one caller may read, and what that caller sees of it.
 type Opened struct {
 	Channel Channel
-	Actor   access.Actor
+	// Source is the channel of which Channel is a snapshot; nil for other kinds.
+	Source *Channel
+	Actor  access.Actor
 	// Hidden are the names of the owner's private packages that this caller
 	// may not read, sorted.
 	Hidden []string
@@ -35,6 +37,15 @@ type Opened struct {
 	// Public is whether anybody at all sees exactly this: the channel is public
 	// and its owner has, and had, no private package.
 	Public bool
+}
+
+// Records is the channel whose records the opened one shows: that of which it is
+// a snapshot, else itself.
+func (o Opened) Records() Channel {
+	if o.Source != nil {
+		return *o.Source
+	}
+	return o.Channel
 }
 
 // hides reports whether the caller may not know of a file of the owner: its name
@@ -125,7 +136,7 @@ func (r *Registry) openCached(ctx context.Context, actor access.Actor, ownerName
 	}
 	e, ok := r.opened.get(generation, key)
 	if !ok {
-		e.opened, e.err = r.openChannel(ctx, actor, load, key.channel)
+		e.opened, e.err = r.openChannel(ctx, actor, load, key.channel, "conda")
 		if k := errs.KindOf(e.err); e.err == nil || k != errs.Internal && k != errs.Unavailable {
 			e.opened.Actor = access.Actor{}
 			r.opened.put(generation, key, e)
@@ -135,30 +146,45 @@ func (r *Registry) openCached(ctx context.Context, actor access.Actor, ownerName
 	return e.opened, e.err
 }
 
-func (r *Registry) openChannel(ctx context.Context, actor access.Actor, load func() (owner, error), name string) (Opened, error) {
+// ReadChannel is OpenChannel behind the door of the API: what the caller may not
+// read is errs.NotFound.
+func (r *Registry) ReadChannel(ctx context.Context, actor access.Actor, ownerName, channel string) (Opened, error) {
+	opened, err := r.openChannel(ctx, actor, func() (owner, error) { return loadOwner(ctx, r.db, ownerName) }, cmp.Or(strings.ToLower(channel), mainLabel), "api")
+	opened.Actor = actor
+	return opened, err
+}
+
+// openChannel is OpenChannel without its cache. door is the family of scopes,
+// "conda" or "api".
+func (r *Registry) openChannel(ctx context.Context, actor access.Actor, load func() (owner, error), name, door string) (Opened, error) {
 	o, err := load()
 	if err != nil {
 		return Opened{}, err
 	}
 	ch, err := findChannel(ctx, r.db, o, name, "")
-	if errs.Is(err, errs.NotFound) && actor.Anonymous() {
+	if errs.Is(err, errs.NotFound) && actor.Anonymous() && door == "conda" {
 		object := o.channelObject(name)
-		object.Scope = "conda"
+		object.Scope = door
 		return Opened{}, access.Hidden(object)
 	}
 	if err != nil {
 		return Opened{}, err
 	}
 	object := ch.object()
-	object.Scope = "conda"
+	object.Scope = door
 	if err := may(actor, access.Read, object); err != nil {
 		return Opened{}, err
 	}
 	opened := Opened{Channel: ch}
+	if opened.Source, err = shows(ctx, r.db, actor, ch, object); err != nil {
+		return Opened{}, err
+	}
+	records := opened.Records()
+	o = owner{records.OwnerID, records.OwnerName, records.OwnerKind}
 	var args []any
 	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
 	ownerID := arg(o.ID)
-	readable := access.ReadablePackagesVia(actor, "conda", arg, r.db, "p")
+	readable := access.ReadablePackagesVia(actor, door, arg, r.db, "p")
 	private := 0
 	err = r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
 		var id, name string
@@ -182,7 +208,7 @@ func (r *Registry) openChannel(ctx context.Context, actor access.Actor, load fun
 		return Opened{}, fmt.Errorf("look which packages of %s are private: %w", o.Name, err)
 	}
 	opened.Hidden = slices.Compact(opened.Hidden)
-	opened.Public = ch.Visibility == access.Public && private == 0
+	opened.Public = ch.Visibility == access.Public && records.Visibility == access.Public && private == 0
 	opened.HiddenPast = slices.Compact(opened.HiddenPast)
 	slices.Sort(opened.HiddenPackages)
 	if len(opened.Hidden)+len(opened.HiddenPackages) > 0 {

@@ -1,0 +1,257 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"terrarium/internal/access"
+	"terrarium/internal/audit"
+	"terrarium/internal/errs"
+	"terrarium/internal/sqldb"
+)
+
+// RolledBack is what a roll-back did.
+type RolledBack struct {
+	To           int64     // the generation that the channel equals now
+	Generation   int64     // the new one; that of before where nothing had to change
+	Added        int64     // records that came again
+	Removed      int64     // records that went
+	LeftOut      []LeftOut // what was listed then and cannot come back, by subdir and name; the first maxLeftOut
+	LeftOutTotal int
+}
+
+// LeftOut is a file that a roll-back could not bring back.
+type LeftOut struct {
+	Subdir, FileName string
+	Why              string // a sentence
+}
+
+// maxLeftOut bounds the list of what a roll-back left out.
+const maxLeftOut = 1000
+
+// rollbackCause begins the cause of a generation that is a roll-back; the
+// generation that it went back to follows.
+const rollbackCause = "rollback to "
+
+// RollBack makes a new generation of a local channel that lists what the channel
+// listed at an old one, which spec names (see GenerationAt): records that began
+// since end, those that ended since begin again as they were then, and the labels
+// of their files follow. Files that were deleted or withdrawn since stay out; the
+// answer names them.
+//
+// Write is needed, as for labels: on the channel, and on each package whose files
+// come or go. Packages that the actor may not read are left as they are. A locked
+// channel, and one that is not local, is errs.Forbidden.
+func (r *Registry) RollBack(ctx context.Context, actor access.Actor, ownerName, name, spec string) (done RolledBack, err error) {
+	err = r.change(ctx, actor, "rollback", func(ctx context.Context, c *change) error {
+		if err := c.alone(); err != nil {
+			return err
+		}
+		ch, err := c.loadChannel(ctx, access.Read, ownerName, name)
+		if err != nil {
+			return err
+		}
+		if err := c.mayPutAll(ch); err != nil {
+			return err
+		}
+		if err := open(ch); err != nil {
+			return err
+		}
+		if spec == "" {
+			return errs.New(errs.Invalid, "Say to which generation or date %s/%s is to go back.", ch.OwnerName, ch.Name).On("to")
+		}
+		to, err := r.generationAt(ctx, c.tx, ch, spec, false)
+		if err != nil {
+			return onAt(err)
+		}
+		b := &rollback{change: c, channel: ch, to: to}
+		if done, err = b.plan(ctx); err != nil || done.Added+done.Removed == 0 {
+			return err
+		}
+		if err := b.judge(ctx); err != nil {
+			return err
+		}
+		if done.Generation, err = b.carryOut(ctx); err != nil {
+			return err
+		}
+		return c.audit(ctx, audit.Entry{
+			Action: "channel.rollback", OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID, ObjectName: ch.OwnerName + "/" + ch.Name,
+			Before: map[string]any{"generation": ch.Generation},
+			After:  map[string]any{"generation": done.Generation, "to": to, "added": done.Added, "removed": done.Removed, "left_out": done.LeftOutTotal},
+		})
+	})
+	return done, err
+}
+
+// rollback is one roll-back in its transaction.
+type rollback struct {
+	*change
+	channel Channel
+	to      int64
+}
+
+// Its queries look at the names alone that the log has after the old generation:
+// what they cost depends on what changed since, not on the channel. In each of
+// them $1 is the channel, $2 the old generation and $3 the one that is current
+// when it begins: records of a later one belong to an import under way.
+const (
+	changedSince = `(SELECT DISTINCT n.subdir, n.name FROM generation_names n WHERE n.channel_id = $1 AND n.number > $2) t
+		JOIN records r ON r.channel_id = $1 AND r.subdir = t.subdir AND r.name = t.name`
+	sameRecord = `o.channel_id = $1 AND o.subdir = r.subdir AND o.name = r.name AND o.file_name = r.file_name AND o.file_id = r.file_id
+		AND o.json = r.json AND (o.run_exports = r.run_exports OR o.run_exports IS NULL AND r.run_exports IS NULL)`
+	// surplus are the records r that are listed and were not then.
+	surplus = `r.removed IS NULL AND r.added > $2 AND r.added <= $3
+		AND NOT EXISTS (SELECT 1 FROM records o WHERE ` + sameRecord + ` AND o.added <= $2 AND o.removed > $2)`
+	// missing are the records r that were listed then and are not now.
+	missing = `r.added <= $2 AND r.removed > $2
+		AND NOT EXISTS (SELECT 1 FROM records o WHERE ` + sameRecord + ` AND o.removed IS NULL AND o.added <= $3)`
+	// comes holds for the files f of missing records that can be listed.
+	comes = `f.deleted_at IS NULL AND f.withdrawn_at IS NULL`
+)
+
+// from joins the files and packages of the records that changed since, without
+// those that the actor may not read, and begins the condition.
+func (b *rollback) from(args *parameters) string {
+	*args = parameters{b.channel.ID, b.to, b.channel.Generation}
+	return " FROM " + changedSince + " JOIN files f ON f.id = r.file_id JOIN packages p ON p.id = f.package_id WHERE " +
+		access.ReadablePackagesVia(whole(b.actor), "api", args.add, b.tx, "p") + " AND "
+}
+
+// plan counts what a roll-back will do, and lists what it cannot.
+func (b *rollback) plan(ctx context.Context) (RolledBack, error) {
+	done := RolledBack{To: b.to, Generation: b.channel.Generation}
+	var args parameters
+	from := b.from(&args)
+	if err := b.tx.Row(ctx, "SELECT count(*)"+from+surplus, args...).Scan(&done.Removed); err != nil {
+		return done, fmt.Errorf("look what came to %s/%s since: %w", b.channel.OwnerName, b.channel.Name, err)
+	}
+	if err := b.tx.Row(ctx, "SELECT count(*)"+from+missing+" AND "+comes, args...).Scan(&done.Added); err != nil {
+		return done, fmt.Errorf("look what left %s/%s since: %w", b.channel.OwnerName, b.channel.Name, err)
+	}
+	lost := from + missing + " AND NOT (" + comes + ")"
+	if err := b.tx.Row(ctx, "SELECT count(*)"+lost, args...).Scan(&done.LeftOutTotal); err != nil {
+		return done, fmt.Errorf("look what cannot come back to %s/%s: %w", b.channel.OwnerName, b.channel.Name, err)
+	}
+	if done.LeftOutTotal == 0 {
+		return done, nil
+	}
+	var err error
+	done.LeftOut, err = sqldb.All(ctx, b.tx, func(rows *sqldb.Rows, l *LeftOut) error {
+		var deleted, withdrawn *time.Time
+		var why string
+		var kept bool
+		if err := rows.Scan(&l.Subdir, &l.FileName, &deleted, &withdrawn, &why, &kept); err != nil {
+			return err
+		}
+		switch {
+		case deleted != nil && kept:
+			l.Why = fmt.Sprintf("It was deleted on %s and is in the trash: restore it and roll back again.", deleted.Format(time.DateOnly))
+		case deleted != nil:
+			l.Why = fmt.Sprintf("It was deleted on %s, and the trash was emptied.", deleted.Format(time.DateOnly))
+		default:
+			l.Why = "It was withdrawn" + because(why) + "."
+		}
+		return nil
+	}, "SELECT r.subdir, r.file_name, f.deleted_at, f.withdrawn_at, f.withdrawn_why, f.stored OR f.source_url <> ''"+lost+
+		" ORDER BY r.subdir, r.file_name LIMIT "+strconv.Itoa(maxLeftOut), args...)
+	if err != nil {
+		return done, fmt.Errorf("list what cannot come back to %s/%s: %w", b.channel.OwnerName, b.channel.Name, err)
+	}
+	return done, nil
+}
+
+// judge asks whether the actor may write each package whose files come or go, and
+// whether the channel's rule about other bytes lets those in that come.
+func (b *rollback) judge(ctx context.Context) error {
+	var args parameters
+	from := b.from(&args)
+	packages, err := sqldb.All(ctx, b.tx, func(rows *sqldb.Rows, p *Package) error { return rows.Scan(&p.ID, &p.Name, &p.Private) },
+		"SELECT DISTINCT p.id, p.name, p.private"+from+"("+surplus+" OR "+missing+" AND "+comes+") ORDER BY p.name", args...)
+	if err != nil {
+		return fmt.Errorf("look whose files a roll-back of %s/%s changes: %w", b.channel.OwnerName, b.channel.Name, err)
+	}
+	for _, p := range packages {
+		p.OwnerID, p.OwnerName, p.OwnerKind = b.channel.OwnerID, b.channel.OwnerName, b.channel.OwnerKind
+		if err := b.mayPut(p.object(), b.channel); err != nil {
+			return err
+		}
+	}
+	if b.channel.ReplaceRule == replaceAlways {
+		return nil
+	}
+	coming, err := sqldb.All(ctx, b.tx, func(rows *sqldb.Rows, f *File) error { return rows.Scan(&f.ID) }, "SELECT DISTINCT f.id"+from+missing+" AND "+comes, args...)
+	if err != nil {
+		return fmt.Errorf("look what comes back to %s/%s: %w", b.channel.OwnerName, b.channel.Name, err)
+	}
+	return b.mayReplace(ctx, b.channel, coming)
+}
+
+// carryOut writes the new generation and gives its number.
+func (b *rollback) carryOut(ctx context.Context) (int64, error) {
+	cc, err := b.generation(ctx, b.channel.ID)
+	if err != nil {
+		return 0, err
+	}
+	cc.causes = map[string]bool{rollbackCause + strconv.FormatInt(b.to, 10): true}
+	type moved struct {
+		touched
+		file string
+	}
+	scan := func(rows *sqldb.Rows, m *moved) error { return rows.Scan(&m.subdir, &m.name, &m.file) }
+	var args parameters
+	from := b.from(&args)
+	generation := args.add(cc.generation)
+	ended, err := sqldb.All(ctx, b.tx, scan, "UPDATE records SET removed = "+generation+` WHERE channel_id = $1 AND removed IS NULL AND (subdir, name, file_name, added) IN (
+		SELECT r.subdir, r.name, r.file_name, r.added`+from+surplus+") RETURNING subdir, name, file_id", args...)
+	if err != nil {
+		return 0, fmt.Errorf("end records of %s/%s: %w", b.channel.OwnerName, b.channel.Name, err)
+	}
+	begun, err := sqldb.All(ctx, b.tx, scan, `INSERT INTO records (channel_id, subdir, name, file_name, added, file_id, version, build, build_number,
+		 license, timestamp_ms, indexed_ms, size, json, msgpack, run_exports)
+		SELECT r.channel_id, r.subdir, r.name, r.file_name, CAST(`+generation+` AS BIGINT), r.file_id, r.version, r.build, r.build_number,
+		 r.license, r.timestamp_ms, r.indexed_ms, r.size, r.json, r.msgpack, r.run_exports`+from+missing+" AND "+comes+" RETURNING subdir, name, file_id", args...)
+	if err != nil {
+		return 0, fmt.Errorf("begin records of %s/%s again: %w", b.channel.OwnerName, b.channel.Name, err)
+	}
+	stays := map[string]bool{}
+	var gone, came []string
+	for _, m := range begun {
+		sc := cc.subdir(m.subdir)
+		sc.names[m.name] = true
+		sc.added++
+		stays[m.file] = true
+		came = append(came, m.file)
+	}
+	for _, m := range ended {
+		sc := cc.subdir(m.subdir)
+		sc.names[m.name] = true
+		sc.removed++
+		if !stays[m.file] { // else its record alone is another
+			gone = append(gone, m.file)
+		}
+	}
+	_, err = b.exec(ctx, "DELETE FROM file_channels WHERE channel_id = $1 AND file_id IN (SELECT value FROM "+b.tx.EachText("$2")+" AS gone)", b.channel.ID, gone)
+	if err != nil {
+		return 0, fmt.Errorf("take the label %s off: %w", b.channel.Name, err)
+	}
+	_, err = b.exec(ctx, `INSERT INTO file_channels (file_id, channel_id, added_at)
+		SELECT value, $1, $2 FROM `+b.tx.EachText("$3")+" AS came WHERE TRUE ON CONFLICT DO NOTHING", b.channel.ID, b.now, came)
+	if err != nil {
+		return 0, fmt.Errorf("give the label %s again: %w", b.channel.Name, err)
+	}
+	files := make([]File, 0, len(gone)+len(came))
+	for _, id := range append(gone, came...) {
+		files = append(files, File{ID: id})
+	}
+	return cc.generation, b.relabelled(ctx, b.channel, files)
+}
+
+// RollbackOf gives the generation that a generation with this cause went back to.
+func RollbackOf(cause string) (int64, bool) {
+	text, ok := strings.CutPrefix(cause, rollbackCause)
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, ok && err == nil
+}
