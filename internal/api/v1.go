@@ -73,6 +73,7 @@ func (f *Face) describe() []web.Route {
 	v.packages()
 	v.files()
 	v.channels()
+	v.histories()
 	v.trail()
 	v.operate()
 	v.imports()

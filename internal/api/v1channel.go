@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"terrarium/internal/access"
+	"terrarium/internal/errs"
 	"terrarium/internal/registry"
 	"terrarium/internal/web"
 )
@@ -19,8 +21,8 @@ type v1Channel struct {
 	Locked      bool      `json:"locked" doc:"No file may come or go."`
 	Replace     string    `json:"replace" enum:"always,within 72h,never" doc:"When a file name may get other bytes."`
 	Description string    `json:"description"`
-	Source      string    `json:"source,omitempty"`
-	Generation  int64     `json:"generation" doc:"Grows with every change of the index."`
+	Source      string    `json:"source,omitempty" doc:"Where it was imported from; of a snapshot the OWNER/CHANNEL that it shows."`
+	Generation  int64     `json:"generation" doc:"Grows with every change of the index; of a snapshot the one that it shows."`
 	FrozenAt    *int64    `json:"frozen_at,omitempty" doc:"The generation served while frozen."`
 	Files       *int      `json:"files,omitempty" doc:"Only in lists: how many the caller may read."`
 	CreatedAt   time.Time `json:"created_at"`
@@ -67,9 +69,25 @@ func (v *v1) channels() {
 				Visibility  string `json:"visibility,omitempty" enum:"public,authenticated,internal,private" doc:"Without it, that of the owner's main."`
 				Replace     string `json:"replace,omitempty" enum:"always,within 72h,never"`
 				Description string `json:"description,omitempty"`
+				Kind        string `json:"kind,omitempty" enum:"local,snapshot" doc:"A snapshot shows one generation of source for ever. Default: local."`
+				Source      string `json:"source,omitempty" doc:"Only for a snapshot: the OWNER/CHANNEL that it shows."`
+				At          string `json:"at,omitempty" doc:"Only for a snapshot: a generation, a date such as 2026-11-21, or a time; without it, what the channel serves now."`
 			}
 		},
 		) (*made[v1Channel], error) {
+			if in.Body.Kind == "snapshot" {
+				from, channel, _ := strings.Cut(in.Body.Source, "/")
+				c, err := reg.CreateSnapshot(ctx, actor, in.Body.Owner, registry.NewSnapshot{
+					Name: in.Body.Name, Owner: from, Channel: channel, At: in.Body.At, Visibility: in.Body.Visibility, Description: in.Body.Description,
+				})
+				if err != nil {
+					return nil, err
+				}
+				return &made[v1Channel]{v.at("channels", c.OwnerName, c.Name), v.channel(c)}, nil
+			}
+			if in.Body.Source != "" || in.Body.At != "" {
+				return nil, errs.New(errs.Invalid, "Only a snapshot has a source and a generation: say \"kind\": \"snapshot\".").On("kind")
+			}
 			c, err := reg.CreateChannel(ctx, actor, in.Body.Owner, registry.NewChannel{
 				Name: in.Body.Name, Visibility: in.Body.Visibility, ReplaceRule: in.Body.Replace, Description: in.Body.Description,
 			})
@@ -94,10 +112,14 @@ func (v *v1) channels() {
 				Replace     *string `json:"replace,omitempty" enum:"always,within 72h,never"`
 				Description *string `json:"description,omitempty"`
 				Locked      *bool   `json:"locked,omitempty"`
-				Frozen      *bool   `json:"frozen,omitempty" doc:"Serve the present generation while uploads go on."`
+				Frozen      *bool   `json:"frozen,omitempty" doc:"Serve one generation while uploads go on."`
+				FrozenAt    string  `json:"frozen_at,omitempty" doc:"With frozen: a generation, a date or a time; without it, the present one."`
 			}
 		},
 		) (*one[v1Channel], error) {
+			if in.Body.FrozenAt != "" && (in.Body.Frozen == nil || !*in.Body.Frozen) {
+				return nil, errs.New(errs.Invalid, "frozen_at goes with \"frozen\": true.").On("frozen_at")
+			}
 			_, err := reg.UpdateChannel(ctx, actor, in.Owner, in.Channel, registry.ChannelUpdate{
 				Visibility: in.Body.Visibility, ReplaceRule: in.Body.Replace, Description: in.Body.Description,
 			})
@@ -114,7 +136,7 @@ func (v *v1) channels() {
 				}
 			}
 			if in.Body.Frozen != nil {
-				if err := freeze(ctx, reg, actor, in.Owner, in.Channel, *in.Body.Frozen); err != nil {
+				if err := freeze(ctx, reg, actor, in.ChannelPath, *in.Body.Frozen, in.Body.FrozenAt); err != nil {
 					return nil, err
 				}
 			}
@@ -126,13 +148,35 @@ func (v *v1) channels() {
 		})
 }
 
-// freeze makes the channel serve its present generation, or the newest again.
-func freeze(ctx context.Context, reg *registry.Registry, actor access.Actor, owner, channel string, frozen bool) error {
-	var err error
-	if frozen {
-		_, err = reg.FreezeChannel(ctx, actor, owner, channel, 0)
-	} else {
-		_, err = reg.ThawChannel(ctx, actor, owner, channel)
+// freeze makes the channel serve one generation, the present one where at is "",
+// or the newest again.
+func freeze(ctx context.Context, reg *registry.Registry, actor access.Actor, at ChannelPath, frozen bool, spec string) error {
+	if !frozen {
+		_, err := reg.ThawChannel(ctx, actor, at.Owner, at.Channel)
+		return err
+	}
+	var generation int64
+	if spec != "" {
+		open, err := reg.ReadChannel(ctx, actor, at.Owner, at.Channel)
+		if err != nil {
+			return err
+		}
+		generation, err = reg.GenerationAt(ctx, open, spec)
+		if err == nil && generation == 0 {
+			err = errs.New(errs.NotFound, "%s/%s had no generation yet at %s.", open.Channel.OwnerName, open.Channel.Name, spec)
+		}
+		if err != nil {
+			return invalid(err, "frozen_at")
+		}
+	}
+	_, err := reg.FreezeChannel(ctx, actor, at.Owner, at.Channel, generation)
+	return err
+}
+
+// invalid makes what is not there a fault of a member of the request.
+func invalid(err error, field string) error {
+	if errs.Is(err, errs.NotFound) {
+		return errs.New(errs.Invalid, "%s", errs.Message(err)).On(field)
 	}
 	return err
 }

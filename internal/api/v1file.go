@@ -69,11 +69,18 @@ type Placed struct {
 }
 
 // placedFile finds a file by its place in a channel, under the rules of the
-// API: what may not be read is not there.
-func (f *Face) placedFile(ctx context.Context, actor access.Actor, p Placed) (registry.File, error) {
+// API: what may not be read is not there. change says that the file is to be
+// changed, which no snapshot allows.
+func (f *Face) placedFile(ctx context.Context, actor access.Actor, p Placed, change bool) (registry.File, error) {
 	c, err := f.registry.Channel(ctx, actor, p.Owner, p.Channel)
 	if err != nil {
 		return registry.File{}, err
+	}
+	if c.SourceID != "" {
+		if change {
+			return registry.File{}, c.TakesFiles()
+		}
+		return f.snapshotFile(ctx, actor, p)
 	}
 	// The channel was judged, the file is below; so nothing is hidden here.
 	found, err := f.registry.FileAt(ctx, registry.Opened{Channel: c, Actor: actor}, p.Subdir, p.Name)
@@ -86,11 +93,20 @@ func (f *Face) placedFile(ctx context.Context, actor access.Actor, p Placed) (re
 	return found, err
 }
 
+// snapshotFile is placedFile for a snapshot: the file need not be live any more.
+func (f *Face) snapshotFile(ctx context.Context, actor access.Actor, p Placed) (registry.File, error) {
+	open, err := f.registry.ReadChannel(ctx, actor, p.Owner, p.Channel)
+	if err != nil {
+		return registry.File{}, err
+	}
+	return f.registry.ServedFile(ctx, open, p.Subdir, p.Name)
+}
+
 func (v *v1) files() {
 	reg, path := v.face.registry, "/files/{owner}/{channel}/{subdir}/{name}"
 	handle(v, operation{verdict{web.Reader, true}, "get-file", http.MethodGet, path, "Show a file", "files", 200, false},
 		func(ctx context.Context, actor access.Actor, in *Placed) (*one[v1File], error) {
-			file, err := v.face.placedFile(ctx, actor, *in)
+			file, err := v.face.placedFile(ctx, actor, *in, false)
 			if err != nil {
 				return nil, err
 			}
@@ -105,7 +121,7 @@ func (v *v1) files() {
 			}
 		},
 		) (*one[v1File], error) {
-			file, err := v.face.placedFile(ctx, actor, in.Placed)
+			file, err := v.face.placedFile(ctx, actor, in.Placed, true)
 			if err != nil {
 				return nil, err
 			}
@@ -121,7 +137,7 @@ func (v *v1) files() {
 		})
 	handle(v, operation{verdict{web.Writer, false}, "delete-file", http.MethodDelete, path, "Put a file into the trash", "files", 204, false},
 		func(ctx context.Context, actor access.Actor, in *Placed) (*nothing, error) {
-			file, err := v.face.placedFile(ctx, actor, *in)
+			file, err := v.face.placedFile(ctx, actor, *in, true)
 			if err != nil {
 				return nil, err
 			}

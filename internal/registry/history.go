@@ -214,11 +214,11 @@ func (r *Registry) nameChanges(ctx context.Context, o Opened, list []ChannelChan
 
 // ChannelDifferences lists the files by which an opened channel at one generation
 // differs from an earlier one, by subdir, package and file name: those behind
-// after. What generation n changed is the difference of n from n-1, whether or
+// after. next is empty on the last page. What generation n changed is the difference of n from n-1, whether or
 // not there was a change of that number.
-func (r *Registry) ChannelDifferences(ctx context.Context, o Opened, from, to int64, after FileChange, limit int) (list []FileChange, more bool, err error) {
+func (r *Registry) ChannelDifferences(ctx context.Context, o Opened, from, to int64, after FileChange, limit int) (list []FileChange, next FileChange, err error) {
 	if from > to {
-		return nil, false, errs.New(errs.Invalid, "The first of two generations is the older one, and %d comes after %d.", from, to).On("from")
+		return nil, FileChange{}, errs.New(errs.Invalid, "The first of two generations is the older one, and %d comes after %d.", from, to).On("from")
 	}
 	limit = bounded(limit, 100)
 	var args parameters
@@ -241,10 +241,11 @@ func (r *Registry) ChannelDifferences(ctx context.Context, o Opened, from, to in
 		return rows.Scan(&p.Subdir, &p.Package, &p.FileName, &p.came, &p.went, &p.cameSince, &p.wentHad)
 	}, query, args...)
 	if err != nil {
-		return nil, false, fmt.Errorf("compare generations of %s/%s: %w", o.Channel.OwnerName, o.Channel.Name, err)
+		return nil, FileChange{}, fmt.Errorf("compare generations of %s/%s: %w", o.Channel.OwnerName, o.Channel.Name, err)
 	}
-	if more = len(pairs) > limit; more {
+	if len(pairs) > limit {
 		pairs = pairs[:limit]
+		next = pairs[limit-1].FileChange
 	}
 	list = []FileChange{}
 	for _, p := range pairs {
@@ -262,7 +263,7 @@ func (r *Registry) ChannelDifferences(ctx context.Context, o Opened, from, to in
 				WHERE a.channel_id = $1 AND a.subdir = $2 AND a.name = $3 AND a.file_name = $4 AND a.added = $5 AND b.added = $6 AND a.json = b.json)`,
 				o.Records().ID, p.Subdir, p.Package, p.FileName, p.cameSince, p.wentHad).Scan(&same)
 			if err != nil {
-				return nil, false, fmt.Errorf("compare records of %s/%s: %w", o.Channel.OwnerName, o.Channel.Name, err)
+				return nil, FileChange{}, fmt.Errorf("compare records of %s/%s: %w", o.Channel.OwnerName, o.Channel.Name, err)
 			}
 			if same {
 				continue // it went and came again
@@ -270,5 +271,5 @@ func (r *Registry) ChannelDifferences(ctx context.Context, o Opened, from, to in
 		}
 		list = append(list, p.FileChange)
 	}
-	return list, more, nil
+	return list, next, nil
 }

@@ -336,14 +336,14 @@ func TestHistory(t *testing.T) {
 			}
 			var after registry.FileChange
 			for {
-				part, more, err := w.ChannelDifferences(w.ctx, o, from, to, after, 1)
+				part, next, err := w.ChannelDifferences(w.ctx, o, from, to, after, 1)
 				if err != nil {
 					t.Fatal(err)
 				}
 				for _, c := range part {
-					list, after = append(list, c.Kind+" "+c.Subdir+"/"+c.FileName), c
+					list = append(list, c.Kind+" "+c.Subdir+"/"+c.FileName)
 				}
-				if !more {
+				if after = next; after.FileName == "" {
 					return list
 				}
 			}

@@ -155,6 +155,9 @@ var samples = map[string]maker{
 	"GET /api/v1/trash/{owner}":                         at("/api/v1/trash/acme"),
 	"GET /api/v1/channels":                              sees("/api/v1/channels?owner=acme", everybody),
 	"GET /api/v1/channels/{owner}/*":                    at("/api/v1/channels/acme/cellar"),
+	"GET /api/v1/generations/{owner}/*":                 at("/api/v1/generations/acme/cellar"),
+	"GET /api/v1/changes/{owner}/*":                     at("/api/v1/changes/acme/cellar?generation=1"),
+	"POST /api/v1/generations/{owner}/*":                rollingBack,
 	"GET /api/v1/audit":                                 sees("/api/v1/audit?owner=acme", operatorsToo),
 	"GET /api/v1/openapi.json":                          at("/api/v1/openapi.json"),
 	"GET /api/v1/groups":                                at("/api/v1/groups?organization=acme"),
@@ -471,9 +474,23 @@ var samples = map[string]maker{
 	"GET /{owner}":              at("/acme"),
 	"GET /{owner}/-/channels":   at("/acme/-/channels"),
 	"GET /{owner}/-/channels/*": at("/acme/-/channels/cellar"),
-	"GET /{owner}/-/people":     sees("/acme/-/people", map[string]int{"anonymous": http.StatusNotFound}),
-	"GET /{owner}/repo":         redirects("/acme/repo", http.StatusMovedPermanently),
-	"GET /{owner}/labels":       redirects("/acme/labels", http.StatusMovedPermanently),
+	"GET /{owner}/-/history/*":  at("/acme/-/history/cellar"),
+	"GET /{owner}/-/changes/*":  at("/acme/-/changes/cellar?generation=1"),
+	"GET /{owner}/-/rollback/*": at("/acme/-/rollback/main?to=1"),
+	"POST /{owner}/-/rollback/*": func(w *world, _ *apptest.Person) sample {
+		return posted("/acme/-/rollback/"+w.twoGenerations(), "to", "1")
+	},
+	"GET /{owner}/-/freeze/*": at("/acme/-/freeze/main"),
+	"POST /{owner}/-/freeze/*": func(w *world, _ *apptest.Person) sample {
+		return posted("/acme/-/freeze/"+w.twoGenerations(), "frozen", "true", "at", "1")
+	},
+	"GET /{owner}/-/snapshot/*": at("/acme/-/snapshot/main"),
+	"POST /{owner}/-/snapshot/*": func(w *world, _ *apptest.Person) sample {
+		return posted("/acme/-/snapshot/main", "name", w.name("snap"), "at", "1")
+	},
+	"GET /{owner}/-/people": sees("/acme/-/people", map[string]int{"anonymous": http.StatusNotFound}),
+	"GET /{owner}/repo":     redirects("/acme/repo", http.StatusMovedPermanently),
+	"GET /{owner}/labels":   redirects("/acme/labels", http.StatusMovedPermanently),
 
 	"GET /{owner}/{package}":                                at("/acme/shut"),
 	"GET /{owner}/{package}/releases":                       at("/acme/shut/releases"),
@@ -602,4 +619,19 @@ func setUp(method string) maker {
 		}
 		return s
 	}
+}
+
+// twoGenerations makes a channel of acme with two generations and gives its name.
+func (w *world) twoGenerations() string {
+	w.Helper()
+	name := w.name("old")
+	for range 2 {
+		w.olga.Upload(w, "acme/"+name, condatest.Spec{Name: w.name("part")}, "")
+	}
+	return name
+}
+
+// rollingBack goes back to the first generation of a channel.
+func rollingBack(w *world, _ *apptest.Person) sample {
+	return sample{path: "/api/v1/generations/acme/" + w.twoGenerations(), body: `{"to":"1"}`, want: http.StatusOK}
 }
