@@ -6,11 +6,9 @@ import (
 	"time"
 
 	"terrarium/internal/access"
-	"terrarium/internal/errs"
 	"terrarium/internal/registry"
 	"terrarium/internal/ui/pages/channel"
 	"terrarium/internal/ui/shared"
-	"terrarium/internal/web"
 )
 
 // changesShown are the last generations on the page of a channel.
@@ -23,12 +21,7 @@ func (f *Face) channelPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ownerName, name := web.Param(r, "owner"), strings.Trim(web.Param(r, "*"), "/")
-	open, err := f.registry.OpenChannel(r.Context(), v.actor, ownerName, name)
-	if errs.Is(err, errs.Unauthenticated) || errs.Is(err, errs.Forbidden) {
-		// On the web what is closed does not exist, also for members.
-		return errs.New(errs.NotFound, nothingHere)
-	}
+	open, err := f.openedChannel(r, v)
 	if err != nil {
 		return err
 	}
@@ -50,7 +43,7 @@ func (f *Face) channelPage(w http.ResponseWriter, r *http.Request) error {
 	private := c.Visibility != access.Public
 	p := channel.Page{
 		Page: v.frame, Owner: c.OwnerName, Name: c.Name, Kind: c.Kind, Description: c.Description,
-		Readers: readers(c), Private: private, Frozen: c.FrozenAt != nil,
+		Readers: readers(c), Private: private, Frozen: c.FrozenAt != nil && open.Source == nil,
 		Setup: f.setupTools(r, c.OwnerName, c.Name, private), PackageAll: total,
 	}
 	for _, s := range subdirs {
@@ -60,7 +53,7 @@ func (f *Face) channelPage(w http.ResponseWriter, r *http.Request) error {
 		p.Subdirs = []channel.Subdir{{Name: "noarch"}} // an empty channel answers for it
 	}
 	for _, k := range packages {
-		p.Packages = append(p.Packages, channel.Package{Owner: c.OwnerName, Name: k.Name, Version: k.Version, Summary: k.Summary, Released: k.Released})
+		p.Packages = append(p.Packages, channel.Package{Owner: open.Records().OwnerName, Name: k.Name, Version: k.Version, Summary: k.Summary, Released: k.Released})
 	}
 	next := ""
 	if n := len(packages); n == pageRows && at.before+n < total {
@@ -73,10 +66,20 @@ func (f *Face) channelPage(w http.ResponseWriter, r *http.Request) error {
 		}
 		p.Changes = append(p.Changes, channel.Change{Generation: g.Generation, At: g.At, Sentence: changed(g), By: g.By})
 	}
-	if total > 0 {
+	if total > 0 && open.Source == nil {
 		p.AsOf = f.opts.URL + "/conda/" + c.OwnerName + "/" + c.Name + "/at/" + p.Page.Now.UTC().Format(time.DateOnly)
 	}
-	if c.Source != "" {
+	p.HistoryURL = shared.HistoryURL(c.OwnerName, c.Name)
+	if c.TakesFiles() == nil && access.Can(v.actor, access.Admin, channelObject(c)).Allowed {
+		p.FreezeURL = shared.FreezeURL(c.OwnerName, c.Name)
+	}
+	if c.TakesFiles() == nil && access.Can(v.actor, access.Admin, ownerObject(c)).Allowed {
+		p.SnapshotURL = shared.SnapshotURL(c.OwnerName, c.Name)
+	}
+	if s := open.Source; s != nil {
+		p.SnapshotOf, p.Generation = &shared.Link{Text: s.OwnerName + "/" + s.Name, Href: shared.ChannelURL(s.OwnerName, s.Name)}, *c.FrozenAt
+		p.Changed = c.CreatedAt
+	} else if c.Source != "" {
 		p.Source = &channel.Source{URL: c.Source}
 	}
 	if total == 0 && access.Can(v.actor, access.Write, ownerObject(c)).Allowed && c.Kind == "local" {
@@ -94,7 +97,11 @@ func changed(g registry.ChannelChange) string {
 	verb := map[string]string{
 		"upload": "Uploaded", "delete": "Deleted", "restore": "Restored", "label": "Labelled", "unlabel": "Took the label off", "import": "Imported",
 		"copy": "Copied", "withdraw": "Withdrew", "package": "Changed", "release": "Changed", "file": "Changed",
+		"unwithdraw": "Put back", "replace": "Replaced",
 	}[g.Cause]
+	if to, ok := registry.RollbackOf(g.Cause); ok {
+		verb = "Rolled back to generation " + shared.Count(to) + ":"
+	}
 	if verb == "" {
 		verb = "Changed"
 	}

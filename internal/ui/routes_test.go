@@ -30,7 +30,8 @@ func garden(t *testing.T, opts ...apptest.Option) (app *apptest.App, ana, eve *a
 // fill puts the private package, or the organisation, into a pattern.
 func fill(pattern string) string {
 	return strings.NewReplacer("{owner}", "acme", "{org}", "acme", "{package}", "secret", "{version}", "1.0", "{subdir}", "noarch",
-		"{file}", "secret-1.0-0.conda", "{badge}", "version.svg", "{code}", "wrong", "/assets/*", "/assets/none", "channels/*", "channels/main").Replace(pattern)
+		"{file}", "secret-1.0-0.conda", "{badge}", "version.svg", "{code}", "wrong", "/assets/*", "/assets/none", "channels/*", "channels/main",
+		"history/*", "history/main", "changes/*", "changes/main?generation=1", "rollback/*", "rollback/main?to=1", "freeze/*", "freeze/main", "snapshot/*", "snapshot/main").Replace(pattern)
 }
 
 // TestRoutes asks for every page as nobody, as its owner and as a stranger, and
@@ -81,7 +82,8 @@ func TestRoutes(t *testing.T) {
 					t.Errorf("nobody gets %d, a person %d", nobody.status, owner.status)
 				}
 			case web.Admin:
-				if !toLogin(nobody) || stranger.status != http.StatusNotFound || owner.status == http.StatusNotFound {
+				refused := stranger.status == http.StatusNotFound || strings.Contains(route.Pattern, "/-/") && stranger.status == http.StatusForbidden // of a public channel
+				if !toLogin(nobody) || !refused || owner.status == http.StatusNotFound {
 					t.Errorf("nobody gets %d, a stranger %d, the owner %d", nobody.status, stranger.status, owner.status)
 				}
 			case web.Member:

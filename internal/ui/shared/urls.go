@@ -73,3 +73,25 @@ func Bare(link string) string {
 	}
 	return strings.TrimSuffix(strings.TrimPrefix(link, "www."), "/")
 }
+
+// HistoryURL is the list of the generations of a channel.
+func HistoryURL(owner, channel string) string { return besideChannel(owner, channel, "history") }
+
+// ChangesURL is the page of what a generation of a channel changed, once
+// ?generation= is added.
+func ChangesURL(owner, channel string) string { return besideChannel(owner, channel, "changes") }
+
+// RollbackURL asks before a channel goes back to an old generation.
+func RollbackURL(owner, channel string) string { return besideChannel(owner, channel, "rollback") }
+
+// FreezeURL asks before a channel is frozen, or serves its newest state again.
+func FreezeURL(owner, channel string) string { return besideChannel(owner, channel, "freeze") }
+
+// SnapshotURL is the form that makes a snapshot of a channel.
+func SnapshotURL(owner, channel string) string { return besideChannel(owner, channel, "snapshot") }
+
+// besideChannel is a page about a channel. It stands beside the channel's own and
+// not below it, where channels of longer names are.
+func besideChannel(owner, channel, page string) string {
+	return strings.Replace(ChannelURL(owner, channel), "/-/channels/", "/-/"+page+"/", 1)
+}

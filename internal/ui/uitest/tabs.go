@@ -5,8 +5,10 @@ import (
 	"terrarium/internal/ui/pages/dependencies"
 	"terrarium/internal/ui/pages/file"
 	"terrarium/internal/ui/pages/files"
+	"terrarium/internal/ui/pages/history"
 	"terrarium/internal/ui/pages/owner"
 	"terrarium/internal/ui/pages/releases"
+	"terrarium/internal/ui/pages/snapshot"
 	"terrarium/internal/ui/shared"
 )
 
@@ -103,8 +105,44 @@ func (f frames) owners() []Case {
 	hollow := channel.Page{Page: frame, Owner: "acme", Name: "dev", Kind: "local", Private: true, Readers: "14 people in 2 groups, 3 tokens may read it", Setup: setup, Upload: []string{"anaconda upload --label dev FILE"}, Subdirs: []channel.Subdir{{Name: "noarch"}}}
 	failing := local
 	failing.Kind, failing.Frozen, failing.Source = "mirror", true, &channel.Source{URL: "https://conda.example/upstream", LastRun: ago(0.2), Failing: "This channel is serving what was there at 04:10."}
+	local.HistoryURL, local.FreezeURL, local.SnapshotURL = "/acme/-/history/main", "/acme/-/freeze/main", "/acme/-/snapshot/main"
+	snap := local
+	snap.Name, snap.Kind, snap.FreezeURL, snap.SnapshotURL, snap.AsOf = "2026-q4", "snapshot", "", "", ""
+	snap.SnapshotOf = &shared.Link{Text: "acme/main", Href: "/acme/-/channels/main"}
+	past := history.Page{
+		Page: frame, Owner: "acme", Name: "main", Older: "/acme/-/history/main?before=1838", Newest: "/acme/-/history/main",
+		Generations: []history.Generation{
+			{Number: 1841, At: ago(0.3), By: "ci-bot", Sentence: "Uploaded xarray", Added: 1, Href: "/acme/-/changes/main?generation=1841"},
+			{Number: 1840, At: ago(1.1), By: "ben", Sentence: "Rolled back to generation 1827: gdal, rasterio and 12 more", Added: 20, Removed: 41, Href: "/acme/-/changes/main?generation=1840", RollbackURL: "/acme/-/rollback/main?to=1840"},
+			{Number: 1838, At: ago(2.4), Sentence: "Imported abseil, blosc and 700 more", Added: 41_220, Href: "/acme/-/changes/main?generation=1838", RollbackURL: "/acme/-/rollback/main?to=1838"},
+		},
+	}
+	one := history.Changes{
+		Page: frame, Owner: "acme", Name: "main", Heading: "Generation 1840", Sentence: past.Generations[1].Sentence, By: "ben", At: ago(1.1), Added: 20, Removed: 41, Counted: true,
+		URL: "https://conda.acme.example/conda/acme/main/at/1840", RollbackURL: "/acme/-/rollback/main?to=1840", SnapshotURL: "/acme/-/snapshot/main?at=1840", Older: "/acme/-/changes/main?generation=1838", Next: "/acme/-/changes/main?generation=1840&after=x",
+		Subdirs: []history.Subdir{
+			{Name: "linux-64", Files: []history.File{
+				{Kind: "added", Package: "gdal", Name: "gdal-3.10.3-py312h8456570_0.conda", Href: "/acme/gdal/files/linux-64/gdal-3.10.3-py312h8456570_0.conda"},
+				{Kind: "removed", Package: "rasterio", Name: "rasterio-1.4.3-py312h8456570_0.conda"},
+			}},
+			{Name: "noarch", Files: []history.File{
+				{Kind: "replaced", Package: "affine", Name: "affine-2.4.0-pyhd8ed1ab_0.conda", Href: "/acme/affine/files/noarch/affine-2.4.0-pyhd8ed1ab_0.conda"},
+				{Kind: "changed", Package: "xarray", Name: "xarray-2025.4.0-pyhd8ed1ab_0.conda", Href: "/acme/xarray/files/noarch/xarray-2025.4.0-pyhd8ed1ab_0.conda"},
+			}},
+		},
+	}
+	form := snapshot.Page{Page: frame, Owner: "acme", Name: "main", At: "1840", Action: "/acme/-/snapshot/main"}
+	wrong := form
+	wrong.New, wrong.Errors = "main", shared.Problems{{Field: "name", Text: "The channel acme/main exists already."}, {Field: "at", Text: "acme/main has no generation 9999; the last one is 1841."}}
 	return []Case{
 		{"owner-full", owner.View(packages)},
+		{"channel-snapshot", channel.View(snap)},
+		{"history-full", history.View(past)},
+		{"history-empty", history.View(history.Page{Page: frame, Owner: "acme", Name: "dev"})},
+		{"changes-full", history.ViewChanges(one)},
+		{"changes-empty", history.ViewChanges(history.Changes{Page: frame, Owner: "acme", Name: "dev", Heading: "From generation 1 to 1", URL: "https://conda.acme.example/conda/acme/dev/at/1"})},
+		{"snapshot-new", snapshot.View(form)},
+		{"snapshot-error", snapshot.View(wrong)},
 		{"owner-empty", owner.View(empty)},
 		{"owner-new", owner.View(mine)},
 		{"owner-channels", owner.View(channels)},

@@ -18,6 +18,10 @@ type Page struct {
 	Generation  int64
 	Changed     time.Time // of the generation; zero for an empty channel
 	Frozen      bool
+	SnapshotOf  *shared.Link // of a snapshot: the channel that it shows
+	HistoryURL  string
+	FreezeURL   string // for those who may
+	SnapshotURL string // for those who may
 	Setup       shared.Install
 	AsOf        string // the command for the channel as it was on a date; empty leaves it out
 	Subdirs     []Subdir
