@@ -44,7 +44,8 @@ const rollbackCause = "rollback to "
 //
 // Write is needed, as for labels: on the channel, and on each package whose files
 // come or go. Packages that the actor may not read are left as they are. A locked
-// channel, and one that is not local, is errs.Forbidden.
+// channel, and one that is not local, is errs.Forbidden; one into which a large
+// change is being written errs.Unavailable.
 func (r *Registry) RollBack(ctx context.Context, actor access.Actor, ownerName, name, spec string) (done RolledBack, err error) {
 	err = r.change(ctx, actor, "rollback", func(ctx context.Context, c *change) error {
 		if err := c.alone(); err != nil {
@@ -68,6 +69,9 @@ func (r *Registry) RollBack(ctx context.Context, actor access.Actor, ownerName, 
 			return onAt(err)
 		}
 		b := &rollback{change: c, channel: ch, to: to}
+		if err := b.unstaged(ctx); err != nil {
+			return err
+		}
 		if done, err = b.plan(ctx); err != nil || done.Added+done.Removed == 0 {
 			return err
 		}
@@ -96,7 +100,8 @@ type rollback struct {
 // Its queries look at the names alone that the log has after the old generation:
 // what they cost depends on what changed since, not on the channel. In each of
 // them $1 is the channel, $2 the old generation and $3 the one that is current
-// when it begins: records of a later one belong to an import under way.
+// when it begins. No large change is being written then, so that what has no end
+// is listed.
 const (
 	changedSince = `(SELECT DISTINCT n.subdir, n.name FROM generation_names n WHERE n.channel_id = $1 AND n.number > $2) t
 		JOIN records r ON r.channel_id = $1 AND r.subdir = t.subdir AND r.name = t.name`
@@ -118,6 +123,19 @@ func (b *rollback) from(args *parameters) string {
 	*args = parameters{b.channel.ID, b.to, b.channel.Generation}
 	return " FROM " + changedSince + " JOIN files f ON f.id = r.file_id JOIN packages p ON p.id = f.package_id WHERE " +
 		access.ReadablePackagesVia(whole(b.actor), "api", args.add, b.tx, "p") + " AND "
+}
+
+// unstaged refuses, as errs.Unavailable, a channel into which a large change is
+// being written: that would make other records current than those of now.
+func (b *rollback) unstaged(ctx context.Context) error {
+	var reserved *int64
+	if err := b.tx.Row(ctx, "SELECT reserved FROM channels WHERE id = $1", b.channel.ID).Scan(&reserved); err != nil {
+		return fmt.Errorf("look for large changes of %s/%s: %w", b.channel.OwnerName, b.channel.Name, err)
+	}
+	if reserved == nil {
+		return nil
+	}
+	return errs.New(errs.Unavailable, "A large change of %s/%s is under way. Roll back when it is done.", b.channel.OwnerName, b.channel.Name).Because("staging")
 }
 
 // plan counts what a roll-back will do, and lists what it cannot.
