@@ -178,7 +178,7 @@ func (r *Registry) ReleasesOf(ctx context.Context, actor access.Actor, p Package
 			CAST(coalesce(sum(CASE WHEN `+seen+` AND f.withdrawn_at IS NOT NULL THEN 1 ELSE 0 END), 0) AS BIGINT),
 			coalesce(max(CASE WHEN `+seen+` THEN f.withdrawn_why ELSE '' END), '')
 		FROM releases r
-		LEFT JOIN files f ON f.release_id = r.id AND f.deleted_at IS NULL
+		LEFT JOIN files f ON f.package_id = r.package_id AND f.version = r.version AND f.release_id = r.id AND f.deleted_at IS NULL
 		LEFT JOIN (SELECT DISTINCT file_id FROM file_channels WHERE channel_id`+among+`) fc ON fc.file_id = f.id`+c.text()+`
 		GROUP BY r.id, r.version, r.created_by, r.created_at`, c.args...)
 	if err != nil {
@@ -277,7 +277,7 @@ func (r *Registry) Dependents(ctx context.Context, actor access.Actor, p Package
 		return rows.Scan(&d.OwnerName, &d.Name, &d.Version, &d.attrs, &d.in.ID, &d.in.Name, &d.in.Visibility)
 	}, "SELECT o.name, p.name, f.version, f.attrs, ch.id, ch.name, ch.visibility"+packageFrom+`
 		JOIN releases r ON r.package_id = p.id AND r.version = p.latest AND r.deleted_at IS NULL
-		JOIN files f ON f.release_id = r.id AND f.deleted_at IS NULL AND f.type = 'conda'
+		JOIN files f ON f.package_id = r.package_id AND f.version = r.version AND f.release_id = r.id AND f.deleted_at IS NULL AND f.type = 'conda'
 		JOIN file_channels fc ON fc.file_id = f.id
 		JOIN channels ch ON ch.id = fc.channel_id`+c.text()+" ORDER BY p.name", c.args...)
 	if err != nil {

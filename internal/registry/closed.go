@@ -27,7 +27,7 @@ func releasesOf(actor access.Actor, p Package, db *sqldb.DB) *condition {
 	if !p.partly {
 		return c
 	}
-	all := "SELECT 1 FROM files f WHERE f.package_id = r.package_id AND f.release_id = r.id"
+	all := "SELECT 1 FROM files f WHERE f.package_id = r.package_id AND f.version = r.version AND f.release_id = r.id"
 	live := all + " AND f.deleted_at IS NULL"
 	c.where = append(c.where, "(NOT EXISTS ("+all+") OR EXISTS ("+live+" AND NOT "+access.ClosedFiles(actor, c.arg, db, "f")+")"+
 		" OR NOT EXISTS ("+live+") AND EXISTS ("+all+" AND NOT "+access.ClosedOnce(actor, c.arg, db, "f")+"))")

@@ -110,6 +110,7 @@ func (r *Registry) fetchNow(ctx context.Context, f File) (err error) {
 	if _, err := w.Commit(ctx); err != nil {
 		return fmt.Errorf("keep the bytes of %s: %w", f.Name, err)
 	}
+	// Other files of the same bytes find them all the same, see OpenFile.
 	if _, err := r.db.Exec(ctx, "UPDATE file_rows SET stored = $2 WHERE id = $1 AND source_url <> ''", f.ID, true); err != nil {
 		return fmt.Errorf("note that %s is here: %w", f.Name, err)
 	}

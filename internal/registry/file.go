@@ -201,8 +201,8 @@ func (r *Registry) FileAtGeneration(ctx context.Context, opened Opened, generati
 	absent := errs.New(errs.NotFound, "There was no file %s/%s in the channel %s/%s then.",
 		subdir, name, opened.Channel.OwnerName, opened.Channel.Name)
 	f, err := findFile(ctx, r.db, absent, ` JOIN records r ON r.file_id = f.id
-		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.file_name = $3 AND r.added <= $4 AND (r.removed IS NULL OR r.removed > $4)`,
-		opened.Records().ID, subdir, name, generation)
+		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.name = $5 AND r.file_name = $3 AND r.added <= $4 AND (r.removed IS NULL OR r.removed > $4)`,
+		opened.Records().ID, subdir, name, generation, nameOfFile(name)())
 	if errs.Is(err, errs.NotFound) {
 		return File{}, absent
 	}

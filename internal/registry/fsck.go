@@ -53,6 +53,11 @@ func rowChecks() []check {
 			recordName + " WHERE" + listed + " AND NOT EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = r.file_id AND fc.channel_id = r.channel_id)" + current,
 		},
 		{
+			"record-twice", "The index of a channel lists a file name twice.",
+			recordName + ` JOIN records t ON t.channel_id = r.channel_id AND t.subdir = r.subdir AND t.name = r.name AND t.file_name = r.file_name AND t.added < r.added
+			WHERE (t.removed IS NULL OR t.removed > r.added)`,
+		},
+		{
 			"record-interval", "A record ends before it begins, or in a generation to come.",
 			recordName + " WHERE r.removed <= r.added OR r.removed > c.generation AND r.removed <> coalesce(c.reserved, 0)",
 		},

@@ -107,6 +107,7 @@ func (r *Registry) sweepBlobs(ctx context.Context, dryRun bool, before, trashed 
 		size int64
 	}
 	var orphans []old
+	begun := r.now()
 	wanted, err := r.wanted(ctx, trashed)
 	if err != nil {
 		return err
@@ -123,7 +124,7 @@ func (r *Registry) sweepBlobs(ctx context.Context, dryRun bool, before, trashed 
 	for _, o := range orphans {
 		if !dryRun {
 			// An upload may have brought the same bytes since they were listed.
-			again, err := r.named(ctx, o.key, before)
+			again, err := r.named(ctx, o.key, begun, before)
 			if err != nil {
 				return err
 			}
@@ -151,20 +152,25 @@ func (r *Registry) wanted(ctx context.Context, trashed time.Time) (map[blob.Key]
 		}
 		keys[blob.Key(key)] = true
 		return nil
-	}, `SELECT DISTINCT sha256 FROM file_rows WHERE (stored OR source_url <> '') AND (deleted_at IS NULL OR deleted_at >= $1)
-		UNION SELECT got_sha256 FROM uploads WHERE accepted IS NOT NULL`, trashed)
+	}, `SELECT sha256 FROM file_rows WHERE (stored OR source_url <> '') AND (deleted_at IS NULL OR deleted_at >= $1)
+		UNION ALL SELECT got_sha256 FROM uploads WHERE accepted IS NOT NULL`, trashed)
 	if err != nil {
 		return nil, fmt.Errorf("list the bytes that rows name: %w", err)
 	}
 	return keys, nil
 }
 
-// named reports whether a row names a key by now, or its bytes were committed
-// again.
-func (r *Registry) named(ctx context.Context, key blob.Key, before time.Time) (bool, error) {
+// idsLag is how much later than the time in its id a row may be committed: a
+// change waits for its transaction, and the clocks of replicas differ.
+const idsLag = time.Hour
+
+// named reports whether a row that was made since a sweep began names a key by
+// now, or its bytes were committed again. Rows are found by the time in their ids:
+// no index has digests, which would cost every upload a page.
+func (r *Registry) named(ctx context.Context, key blob.Key, begun, before time.Time) (bool, error) {
 	var n int
-	err := r.db.Row(ctx, `SELECT (SELECT count(*) FROM file_rows WHERE sha256 = $1 AND stored)
-		+ (SELECT count(*) FROM uploads WHERE got_sha256 = $1)`, string(key)).Scan(&n)
+	err := r.db.Row(ctx, `SELECT (SELECT count(*) FROM file_rows WHERE id >= $2 AND sha256 = $1 AND stored)
+		+ (SELECT count(*) FROM uploads WHERE got_sha256 = $1)`, string(key), access.NewID(begun.Add(-idsLag))).Scan(&n)
 	if err != nil {
 		return false, fmt.Errorf("look who names %s: %w", key, err)
 	}

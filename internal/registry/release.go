@@ -204,7 +204,7 @@ func (r *Registry) DeleteRelease(ctx context.Context, actor access.Actor, owner,
 		if err != nil {
 			return err
 		}
-		files, err := sqldb.All(ctx, c.tx, scanFile, fileColumns+fileFrom+" WHERE f.release_id = $1 AND f.deleted_at IS NULL ORDER BY f.id", rel.ID)
+		files, err := sqldb.All(ctx, c.tx, scanFile, fileColumns+fileFrom+" WHERE f.package_id = $1 AND f.version = $2 AND f.release_id = $3 AND f.deleted_at IS NULL ORDER BY f.id", p.ID, version, rel.ID)
 		if err != nil {
 			return fmt.Errorf("list the files of %s %s: %w", p.FullName(), version, err)
 		}

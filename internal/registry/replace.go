@@ -56,7 +56,8 @@ func (c *change) mayReplace(ctx context.Context, ch Channel, files []File) error
 	}
 	before, err := sqldb.All(ctx, c.tx, scanPast, `SELECT r.subdir || '/' || r.file_name, old.sha256, f.sha256, old.uploaded_at, old.id, old.deleted_at,
 			old.stored OR old.source_url <> '' FROM files f
-		JOIN records r ON r.channel_id = $2 AND r.subdir = f.subdir AND r.file_name = f.name
+		JOIN packages p ON p.id = f.package_id
+		JOIN records r ON r.channel_id = $2 AND r.subdir = f.subdir AND r.name = p.name AND r.file_name = f.name
 		JOIN files old ON old.id = r.file_id
 		WHERE f.id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS wanted)
 		ORDER BY r.subdir, r.file_name, r.added`, ids(files), ch.ID)
@@ -76,8 +77,8 @@ func (c *change) mayReplaceName(ctx context.Context, ch Channel, want expected) 
 	before, err := sqldb.All(ctx, c.tx, scanPast, `SELECT r.subdir || '/' || r.file_name, old.sha256, lower($4), old.uploaded_at, old.id, old.deleted_at,
 			old.stored OR old.source_url <> ''
 		FROM records r JOIN files old ON old.id = r.file_id
-		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.file_name = $3
-		ORDER BY r.added`, ch.ID, want.Subdir, want.FileName, want.SHA256)
+		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.name = $5 AND r.file_name = $3
+		ORDER BY r.added`, ch.ID, want.Subdir, want.FileName, want.SHA256, nameOfFile(want.FileName)())
 	if err != nil {
 		return fmt.Errorf("look for what %s replaces: %w", want.FileName, err)
 	}

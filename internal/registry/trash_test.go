@@ -193,7 +193,7 @@ func TestGC(t *testing.T) {
 func TestFsck(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		var files []registry.File
-		for i := range 8 {
+		for i := range 10 {
 			files = append(files, w.must(w.alice, "alice", condatest.Spec{Name: fmt.Sprint("p", i)}))
 		}
 		w.clean()
@@ -226,6 +226,8 @@ func TestFsck(t *testing.T) {
 		w.exec("UPDATE records SET json = $2 WHERE file_id = $1", files[5].ID, []byte("{}"))
 		w.exec("UPDATE records SET file_id = 'nothing' WHERE file_id = $1", files[6].ID)
 		w.exec("UPDATE release_rows SET deleted_at = $2 WHERE id = $1", files[7].ReleaseID, start)
+		w.exec(`INSERT INTO records (channel_id, subdir, name, file_name, added, file_id, version, build, build_number, size, json, msgpack)
+			SELECT channel_id, subdir, name, file_name, added + 1, file_id, version, build, build_number, size, json, msgpack FROM records WHERE file_id = $1`, files[8].ID)
 		report, err := w.Fsck(w.ctx, true)
 		if err != nil {
 			t.Fatal(err)
@@ -242,7 +244,7 @@ func TestFsck(t *testing.T) {
 			"record-without-label " + record(3): "", "file-not-listed " + name(4): "",
 			"record-differs " + record(5):      "",
 			"record-without-file " + record(6): "", "record-without-label " + record(6): "", "file-not-listed " + name(6): "",
-			"file-without-release " + name(7): "",
+			"file-without-release " + name(7): "", "record-twice " + record(8): "",
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("faults (-want +got):\n%s", d)
