@@ -16,6 +16,7 @@ import (
 	"terrarium/internal/access"
 	"terrarium/internal/condatest"
 	"terrarium/internal/registry"
+	"terrarium/internal/repodata"
 )
 
 // changes are all methods that change something that people can see. Each is run
@@ -141,6 +142,14 @@ var changes = map[string]func(w *world) error{
 		_, err := w.Import(w.ctx, w.alice, "alice", "forge", registry.ImportSource{Files: folder, MetadataOnly: true, BaseURL: "https://channel.test"}, nil)
 		return err
 	},
+	"Patch": func(w *world) error {
+		p, err := repodata.ParsePatch([]byte(`{"patch_instructions_version":1,"packages.conda":{"demo-1.0-0.conda":{"depends":["x"]}}}`))
+		if err != nil {
+			return err
+		}
+		_, err = w.Patch(w.ctx, w.alice, "alice", "main", map[string]repodata.Patch{"noarch": p})
+		return err
+	},
 	"CreateNotice": func(w *world) error {
 		_, err := w.CreateNotice(w.ctx, w.alice, "alice", registry.NewNotice{Message: "Closed on Sunday.", Level: "info"})
 		return err
@@ -224,7 +233,7 @@ func writers(t *testing.T) []string {
 				}
 				x, ok := s.X.(*ast.Ident)
 				switch {
-				case writing[s.Sel.Name], ok && (x.Name == "r" || x.Name == "c" || x.Name == "i"): // a Registry, change, importer
+				case writing[s.Sel.Name], ok && (x.Name == "r" || x.Name == "c" || x.Name == "i" || x.Name == "p"): // a Registry, change, importer, patcher
 					calls[f.Name.Name][s.Sel.Name] = true
 				}
 				return true

@@ -66,10 +66,14 @@ func rowChecks() []check {
 			recordName + ` WHERE NOT EXISTS (SELECT 1 FROM generations g WHERE g.channel_id = r.channel_id AND g.number = r.added AND g.subdir = r.subdir)` + current,
 		},
 		{
+			// A hotfix may have taken it out of the index; the label stays then.
 			"file-not-listed", "A file is in a channel, and its index does not list it.",
 			fileName + ` JOIN file_channels fc ON fc.file_id = f.id JOIN channels c ON c.id = fc.channel_id
 			WHERE f.deleted_at IS NULL AND f.withdrawn_at IS NULL AND f.type = 'conda' AND f.record_json IS NOT NULL
-			AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = fc.channel_id AND ` + liveRecord("r", "fc.channel_id") + `)`,
+			AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = fc.channel_id AND ` + liveRecord("r", "fc.channel_id") + `)
+			AND NOT EXISTS (SELECT 1 FROM records r JOIN generations g ON g.channel_id = r.channel_id AND g.number = r.removed AND g.subdir = r.subdir
+				WHERE r.file_id = f.id AND r.channel_id = fc.channel_id AND g.cause LIKE '%` + causePatch + `%'
+				AND r.added = (SELECT max(l.added) FROM records l WHERE l.file_id = f.id AND l.channel_id = fc.channel_id))`,
 		},
 		{
 			"file-without-release", "A file belongs to a package or release that was deleted.",

@@ -109,12 +109,7 @@ func named(m map[string]bool, fileName string) bool {
 // as they are, and run_exports unless the patch is of version 2. A patch that
 // makes the record unreadable is errs.Invalid.
 func (p Patch) Apply(fileName string, r conda.Record) (patched conda.Record, changed bool, err error) {
-	var steps []map[string]jsontext.Value
-	if strings.HasSuffix(fileName, suffixTarBz2) {
-		steps = append(steps, p.packages[fileName])
-	} else if stem, ok := strings.CutSuffix(fileName, suffixConda); ok {
-		steps = append(steps, p.packages[stem+suffixTarBz2], p.packagesConda[fileName])
-	}
+	steps := p.steps(fileName)
 	revoked := named(p.revoke, fileName)
 	if !revoked && !slices.ContainsFunc(steps, func(s map[string]jsontext.Value) bool { return len(s) > 0 }) {
 		return r, false, nil
@@ -150,7 +145,9 @@ func (p Patch) Apply(fileName string, r conda.Record) (patched conda.Record, cha
 		return r, false, errs.Wrap(errs.Invalid, err, "The patch of %s makes its record unreadable.", shorten(fileName))
 	}
 	if revoked {
-		patched.Depends = append(slices.Clone(patched.Depends), revokedDependency)
+		if !slices.Contains(patched.Depends, revokedDependency) { // or a second time would change it again
+			patched.Depends = append(slices.Clone(patched.Depends), revokedDependency)
+		}
 		patched.Extra = maps.Clone(patched.Extra)
 		if patched.Extra == nil {
 			patched.Extra = map[string]jsontext.Value{}
@@ -165,6 +162,56 @@ func (p Patch) Apply(fileName string, r conda.Record) (patched conda.Record, cha
 		return r, false, nil
 	}
 	return patched, true, nil
+}
+
+// steps are the instructions for a file, in their order.
+func (p Patch) steps(fileName string) []map[string]jsontext.Value {
+	if strings.HasSuffix(fileName, suffixTarBz2) {
+		return []map[string]jsontext.Value{p.packages[fileName]}
+	}
+	if stem, ok := strings.CutSuffix(fileName, suffixConda); ok {
+		return []map[string]jsontext.Value{p.packages[stem+suffixTarBz2], p.packagesConda[fileName]}
+	}
+	return nil
+}
+
+// Check refuses, as errs.Invalid, instructions for a file that would give another
+// value to a field which says which bytes the record stands for. Apply passes over
+// them; who publishes a patch should hear of it.
+func (p Patch) Check(fileName string, r conda.Record) error {
+	var fields map[string]jsontext.Value
+	var faults []string
+	for _, step := range p.steps(fileName) {
+		for _, key := range unpatchable {
+			value, there := step[key]
+			if !there {
+				continue
+			}
+			if fields == nil {
+				e, err := EncodeRecord(r)
+				if err != nil {
+					return err
+				}
+				if err := unmarshal(e.JSON, &fields); err != nil {
+					return err
+				}
+			}
+			was := fields[key]
+			same := value.Kind() == 'n' && was == nil
+			if was != nil {
+				a, errA := canonicalJSON(was)
+				b, errB := canonicalJSON(value)
+				same = errA == nil && errB == nil && string(a) == string(b)
+			}
+			if !same && !slices.Contains(faults, key) {
+				faults = append(faults, key)
+			}
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return errs.New(errs.Invalid, "A hotfix cannot change %s.", strings.Join(faults, ", "))
 }
 
 // merge puts a value under key: null deletes, an object is merged into an
