@@ -12,6 +12,7 @@ import (
 
 	"terrarium/internal/account"
 	"terrarium/internal/apptest"
+	"terrarium/internal/registry"
 )
 
 // visitors are the people who look at pages.
@@ -42,7 +43,17 @@ func looks(t *testing.T, w *world) []look {
 	w.must(t, err)
 	w.must(t, w.Accounts.ForgotPassword(t.Context(), w.ana.Actor(t), "ana"))
 	reset := w.Link(t, w.Mails(t, 1)[0], "/reset/")
+	_, err = w.Registry.CreateSnapshot(t.Context(), w.ana.Actor(t), "acme", registry.NewSnapshot{Name: "q4-2026", Owner: "acme", Channel: "main", At: "3"})
+	w.must(t, err)
 	return []look{
+		{"/{owner}/-/channels/*", "/acme/-/channels/q4-2026", "", 0},
+		{"/{owner}/-/history/*", "/acme/-/history/main", "ana", 0},
+		{"/{owner}/-/history/*", "/nia/-/history/main", "", 0},
+		{"/{owner}/-/changes/*", "/acme/-/changes/main?generation=3", "ana", 0},
+		{"/{owner}/-/changes/*", "/acme/-/changes/main?from=1&to=9", "", 0},
+		{"/{owner}/-/rollback/*", "/acme/-/rollback/main?to=3", "ana", 0},
+		{"/{owner}/-/freeze/*", "/acme/-/freeze/main", "ana", 0},
+		{"/{owner}/-/snapshot/*", "/acme/-/snapshot/main?at=3", "ana", 0},
 		{"/", "/", "", 0},
 		{"/", "/?home", "ana", 0},
 		{"/", "/?home&channels=all", "", 0},

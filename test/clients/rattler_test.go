@@ -165,6 +165,52 @@ func TestRattlerSeesEachChange(t *testing.T) {
 	}
 }
 
+// TestRattlerAtThePast solves against a channel as it was, a snapshot of it, a
+// frozen one and one that was rolled back, all while newer files are there.
+func TestRattlerAtThePast(t *testing.T) {
+	t.Parallel()
+	s := serve(t, emptyPlace(t))
+	for _, zst := range []bool{false, true} {
+		t.Run(map[bool]string{false: "shards", true: "zst"}[zst], func(t *testing.T) {
+			t.Parallel()
+			ada := s.newcomer(t, "ada")
+			old, fresh := pack(t, spec("tool", "1.0")), pack(t, spec("tool", "2.0"))
+			s.upload(t, ada, ada.name, old)
+			s.upload(t, ada, ada.name, fresh)
+			say := func(method, path, body string, want int) {
+				t.Helper()
+				if a := s.ask(t, method, "/api/v1/"+path, ada.token, strings.NewReader(body), "Content-Type: application/json"); a.status != want {
+					t.Fatalf("%s %s: %d: %s", method, path, a.status, a.body)
+				}
+			}
+			say(http.MethodPost, "channels", `{"owner":"`+ada.name+`","name":"kept","kind":"snapshot","source":"`+ada.name+`/main","at":"1"}`, http.StatusCreated)
+			r := newRattler(t)
+			r.zst = zst
+			solves := func(channel string, want parcel) {
+				t.Helper()
+				f := r.run(t, "install", s.url+"/conda/"+ada.name+channel, t.TempDir(), "tool")
+				if got := f.files(); f.Error != "" || !slices.Equal(got, []string{filepath.Base(want.path)}) {
+					t.Errorf("rattler solves against %q to %q: %s", channel, got, f.Error)
+				}
+			}
+			solves("", fresh)
+			solves("/main/at/1", old)
+			solves("/kept", old)
+			say(http.MethodPatch, "channels/"+ada.name+"/main", `{"frozen":true,"frozen_at":"1"}`, http.StatusOK)
+			solves("", old)
+			say(http.MethodPatch, "channels/"+ada.name+"/main", `{"frozen":false}`, http.StatusOK)
+			solves("", fresh)
+			say(http.MethodPost, "generations/"+ada.name+"/main", `{"to":"1"}`, http.StatusOK)
+			solves("", old)
+			solves("/main/at/2", fresh)
+			say(http.MethodPost, "generations/"+ada.name+"/main", `{"to":"2"}`, http.StatusOK)
+			solves("", fresh)
+			s.delete(t, ada, ada.name, old)
+			solves("/kept", old) // out of the channel, and still in the trash
+		})
+	}
+}
+
 // delete removes a file by the classic API.
 func (s *server) delete(t testing.TB, by person, owner string, p parcel) {
 	t.Helper()

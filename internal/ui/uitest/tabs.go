@@ -107,7 +107,7 @@ func (f frames) owners() []Case {
 	failing.Kind, failing.Frozen, failing.Source = "mirror", true, &channel.Source{URL: "https://conda.example/upstream", LastRun: ago(0.2), Failing: "This channel is serving what was there at 04:10."}
 	local.HistoryURL, local.FreezeURL, local.SnapshotURL = "/acme/-/history/main", "/acme/-/freeze/main", "/acme/-/snapshot/main"
 	snap := local
-	snap.Name, snap.Kind, snap.FreezeURL, snap.SnapshotURL, snap.AsOf = "2026-q4", "snapshot", "", "", ""
+	snap.Name, snap.Kind, snap.FreezeURL, snap.SnapshotURL, snap.AsOf = "q4-2026", "snapshot", "", "", ""
 	snap.SnapshotOf = &shared.Link{Text: "acme/main", Href: "/acme/-/channels/main"}
 	past := history.Page{
 		Page: frame, Owner: "acme", Name: "main", Older: "/acme/-/history/main?before=1838", Newest: "/acme/-/history/main",

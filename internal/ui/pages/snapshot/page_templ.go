@@ -86,7 +86,7 @@ func View(p Page) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = p.Field(shared.Field{Name: "name", Label: "Name", Value: p.New, Hint: "Such as 2026-q4. The channel will be " + p.Owner + "/NAME.", Plain: true, Required: true, Autofocus: true, Error: p.Errors.On("name")}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = p.Field(shared.Field{Name: "name", Label: "Name", Value: p.New, Hint: "Such as q4-2026. The channel will be " + p.Owner + "/NAME.", Plain: true, Required: true, Autofocus: true, Error: p.Errors.On("name")}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
