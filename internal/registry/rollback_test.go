@@ -141,8 +141,33 @@ func TestRollBackAmongUploads(t *testing.T) {
 	})
 }
 
-// TestRollBackLarge counts statements by their effect: a roll-back over many files
-// is a few of them.
+// TestRollBackBesideStaging: a channel into which a large change is being written
+// is not rolled back.
+func TestRollBackBesideStaging(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.must(w.alice, "acme", condatest.Spec{Name: "old"}, into("copy"))
+		asked := false
+		folder := fstest.MapFS{"noarch/repodata.json": &fstest.MapFile{Data: manyRecords(2000)}}
+		_, err := w.Import(w.ctx, w.alice, "acme", "copy", registry.ImportSource{Files: folder, MetadataOnly: true, BaseURL: "https://channel.test"}, func(_ string, done int) {
+			if asked || done == 0 || done == 2000 {
+				return
+			}
+			asked = true
+			_, err := w.RollBack(w.ctx, w.alice, "acme", "copy", "0")
+			wantKind(t, err, errs.Unavailable)
+			w.wantListed("acme", "copy", -1, "noarch/old-1.0-0.conda")
+		})
+		if err != nil || !asked {
+			t.Fatalf("asked %v, %v", asked, err)
+		}
+		if done, err := w.RollBack(w.ctx, w.alice, "acme", "copy", "1"); err != nil || done.Removed != 2000 {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		w.wantListed("acme", "copy", -1, "noarch/old-1.0-0.conda")
+	})
+}
+
+// TestRollBackLarge goes back over ten thousand files and forward again.
 func TestRollBackLarge(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		const n = 10_000
