@@ -97,7 +97,7 @@ func changed(g registry.ChannelChange) string {
 	verb := map[string]string{
 		"upload": "Uploaded", "delete": "Deleted", "restore": "Restored", "label": "Labelled", "unlabel": "Took the label off", "import": "Imported",
 		"copy": "Copied", "withdraw": "Withdrew", "package": "Changed", "release": "Changed", "file": "Changed",
-		"unwithdraw": "Put back", "replace": "Replaced",
+		"unwithdraw": "Put back", "hotfix": "Hotfixed",
 	}[g.Cause]
 	if to, ok := registry.RollbackOf(g.Cause); ok {
 		verb = "Rolled back to generation " + shared.Count(to) + ":"
