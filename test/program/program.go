@@ -6,6 +6,7 @@ package program
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -38,6 +40,8 @@ type Store struct {
 	Binary string
 	Data   string   // folder
 	Env    []string // further "NAME=value" for each process
+	Under  []string // a command that starts each process, such as taskset with its arguments
+	Log    string   // a file that takes what servers write; "" = Output keeps it
 }
 
 // Finished is how a command ended.
@@ -84,7 +88,8 @@ func (s *Store) Do(t testing.TB, args ...string) string {
 }
 
 func (s *Store) command(t testing.TB, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(t.Context(), s.Binary, append(args, "--data", s.Data)...)
+	words := slices.Concat(s.Under, []string{s.Binary}, args, []string{"--data", s.Data})
+	cmd := exec.CommandContext(t.Context(), words[0], words[1:]...)
 	cmd.Dir = t.TempDir() // no terrarium.toml of somebody else
 	// What is set where the tests run must not reach the program.
 	for _, v := range os.Environ() {
@@ -120,11 +125,23 @@ func (s *Store) Serve(t testing.TB, args ...string) *Server {
 	cmd := s.command(t, append([]string{"serve", "--listen", address}, args...)...)
 	out := &output{}
 	cmd.Stdout, cmd.Stderr = out, out
+	if s.Log != "" {
+		f, err := os.OpenFile(s.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close() // the process has its own
+		cmd.Stdout, cmd.Stderr = f, f
+	}
 	begun := time.Now()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	srv := &Server{URL: "http://" + address, PID: cmd.Process.Pid, t: t, cmd: cmd, output: out, ended: make(chan struct{})}
+	scheme := "http://"
+	if slices.Contains(args, "--tls-dev") {
+		scheme = "https://"
+	}
+	srv := &Server{URL: scheme + address, PID: cmd.Process.Pid, t: t, cmd: cmd, output: out, ended: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // how it ended is in its ProcessState
 		close(srv.ended)
@@ -147,7 +164,9 @@ func (s *Store) Serve(t testing.TB, args ...string) *Server {
 }
 
 func (s *Server) answers() bool {
-	client := http.Client{Timeout: 5 * time.Second}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the certificate of a test
+	defer transport.CloseIdleConnections()
+	client := http.Client{Timeout: 5 * time.Second, Transport: transport}
 	resp, err := client.Get(s.URL + "/readyz")
 	if err != nil {
 		return false
