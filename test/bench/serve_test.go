@@ -99,6 +99,7 @@ func TestBenchServe(t *testing.T) {
 	figures.atMost(t, token.line(12, "serve-auth, cached token", at, "without a token"), 1.15, 1.5)
 	revoked(t, c)
 	resumed(t, c, w.zst)
+	spliced(t, c, at)
 
 	c.server.Stop()
 	secure := store.Serve(t, "--tls-dev")
