@@ -57,6 +57,23 @@ func TestBenchPublish(t *testing.T) {
 				s.records, short(peers[i].wall), short(peers[i].cpu), megabytes(peers[i].rss), peers[i].ratio(s))
 		}
 	}
+	for i, s := range all {
+		at := fmt.Sprintf("%d records", s.records)
+		l := figure{row: 1, name: "publish-visible, p50", at: at, ours: short(quantile(s.visible, 0.5)), peer: unmeasured, besides: "py-rattler index_fs"}
+		if peers[i].there {
+			l.peer, l.ratio, l.better = short(peers[i].wall), peers[i].ratio(s), fmt.Sprintf("≥ %g", fasterAtLeast)
+		}
+		figures.add(t, l)
+		own, _ := s.growth(all[0])
+		figures.add(t, figure{
+			row: 1, name: "publish-visible, growth of an upload's p50", at: at, ours: short(quantile(s.own, 0.5)), peer: short(quantile(all[0].own, 0.5)),
+			besides: fmt.Sprintf("%d records", all[0].records), ratio: own, better: fmt.Sprintf("≤ %g", growthAllowed),
+		})
+		figures.add(t, figure{
+			row: 2, name: fmt.Sprintf("publish-throughput, %d clients", connections), at: at, ours: fmt.Sprintf("%.0f uploads/s", s.rateTogether()),
+			peer: fmt.Sprintf("%.0f uploads/s", s.rateAlone()), besides: "one client", ratio: s.rateTogether() / s.rateAlone(), better: fmt.Sprintf("≥ %g", togetherAtLeast),
+		})
+	}
 	judge(t, all, peers)
 }
 

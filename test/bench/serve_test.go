@@ -85,7 +85,7 @@ func TestBenchServe(t *testing.T) {
 	figures.atMost(t, shards.line(10, "serve-shard", at, "nginx"), 1.7, 6)
 	figures.atMost(t, both(w.shards, many, "-conditional").line(10, "serve-304, shard", at, "nginx"), 2.2, 7)
 	figures.atMost(t, both([]string{w.index}, many, "-conditional").line(10, "serve-304, index", at, "nginx"), 2.2, 9)
-	figures.atMost(t, both([]string{w.index}, many/10).line(10, "serve-index", at, "nginx"), 1.7, 5)
+	figures.atMost(t, both([]string{w.index}, many/10).line(10, "serve-index", at, "nginx"), 1.7, 9)
 	figures.atMost(t, both([]string{w.zst}, max(4, many/200), "-c", "8").line(13, "serve-repodata, .zst of pieces", at, "nginx"), 2.2, 8)
 	figures.atMost(t, both(w.packages, many/5).line(13, "serve-file, 100 kB", at, "nginx"), 1.7, 6)
 	figures.atMost(t, both([]string{w.large}, 40, "-c", "4").line(13, "serve-file, 64 MB", at, "nginx"), 1.2, 2)

@@ -1,0 +1,200 @@
+//go:build bench
+
+package bench
+
+import (
+	"bytes"
+	"encoding/json/v2"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"terrarium/internal/condatest"
+	"terrarium/internal/repodata"
+	"terrarium/test/program"
+)
+
+// uploadEvery is the pace of the uploads while the fleet is at work: five a second.
+const uploadEvery = 200 * time.Millisecond
+
+// TestBenchFleet lets many py-rattler clients solve and download from empty caches
+// while uploads arrive, beside nginx with the tree as it was before: row 14. No
+// client may fail, and each must see one generation: of two packages that are
+// published one after the other it never sees the second alone.
+func TestBenchFleet(t *testing.T) {
+	python := os.Getenv("TERRARIUM_PYTHON")
+	clients, packages := 24, 300
+	if slices.Max(sizes(t)) <= 10_000 {
+		clients, packages = 6, 60
+	}
+	l := figure{
+		row: 14, name: "fleet-solve", at: fmt.Sprintf("%d clients, %d packages", clients, packages), ours: unmeasured, peer: unmeasured,
+		besides: "nginx, frozen tree", better: "≤ 1.5",
+	}
+	if python == "" {
+		figures.add(t, l)
+		return
+	}
+	store := &program.Store{Binary: program.Build(t), Data: filepath.Join(t.TempDir(), "data"), Log: filepath.Join(t.TempDir(), "log")}
+	c := fill(t, store, newSynthetic(10_000))
+	specs := publishTree(t, c, packages)
+	clock := 1
+	tick := func() error {
+		for _, name := range []string{"clock-a", "clock-b"} {
+			spec := condatest.Spec{Name: name, Version: fmt.Sprint(clock), Subdir: subdir, PadTo: archiveSize}
+			if _, err := c.publish(upload{name, spec.FileName(), condatest.Make(t, spec)}); err != nil {
+				return err
+			}
+		}
+		clock++
+		return nil
+	}
+	if err := tick(); err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	freeze(t, c, root, specs)
+	n, installed := startNginx(t, &generator{}, root, "")
+
+	var ours, theirs []time.Duration
+	for range 3 {
+		stop, stopped := make(chan struct{}), make(chan error, 1)
+		go func() {
+			ticker := time.NewTicker(2 * uploadEvery) // of two uploads each
+			defer ticker.Stop()
+			for {
+				select {
+				case <-stop:
+					stopped <- nil
+					return
+				case <-ticker.C:
+					if err := tick(); err != nil {
+						stopped <- err
+						return
+					}
+				}
+			}
+		}()
+		ours = append(ours, fleet(t, python, c.server.URL+"/conda/"+c.channel, clients, specs))
+		close(stop)
+		if err := <-stopped; err != nil {
+			t.Fatal(err)
+		}
+		if installed {
+			theirs = append(theirs, fleet(t, python, n.url+"/conda/"+c.channel, clients, specs))
+		}
+	}
+	l.ours = short(quantile(ours, 0.5))
+	if !installed {
+		figures.add(t, l)
+		return
+	}
+	l.peer, l.ratio = short(quantile(theirs, 0.5)), float64(quantile(ours, 0.5))/float64(quantile(theirs, 0.5))
+	figures.atMost(t, l, 1.5, 2.5)
+	c.server.Stop()
+}
+
+// publishTree uploads packages that need nothing and gives their names.
+func publishTree(t testing.TB, c *client, packages int) []string {
+	t.Helper()
+	var names []string
+	var uploads []upload
+	for i := range packages {
+		spec := condatest.Spec{Name: fmt.Sprint("fleet", i), Version: "1.0", Subdir: subdir, PadTo: archiveSize}
+		names = append(names, spec.Name)
+		uploads = append(uploads, upload{spec.Name, spec.FileName(), condatest.Make(t, spec)})
+	}
+	if _, err := c.publishAll(uploads, connections); err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// freeze copies what the clients need of the channel into a folder.
+func freeze(t testing.TB, c *client, root string, names []string) {
+	t.Helper()
+	var took time.Duration
+	copyTo := func(path string) []byte {
+		t.Helper()
+		b, err := c.get(path, "", &took)
+		file := filepath.Join(root, "conda", c.channel, subdir, path)
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(file), 0o755)
+		}
+		if err == nil {
+			err = os.WriteFile(file, b, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	index, err := repodata.DecodeShardIndex(copyTo("repodata_shards.msgpack.zst"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted := append(slices.Clone(names), "clock-a", "clock-b")
+	for i, name := range index.Names {
+		if !slices.Contains(wanted, name) {
+			continue
+		}
+		shard, err := repodata.DecodeShard(copyTo("shards/" + repodata.ShardFileName(index.Hashes[i])))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range shard.Files {
+			copyTo(f.FileName)
+		}
+	}
+	// An empty noarch, as every channel of ours has one.
+	folder := filepath.Join(root, "conda", c.channel, "noarch")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	empty := repodata.EncodeShardIndex(repodata.ShardIndexInfo{Subdir: "noarch", CreatedAt: time.Now()}, nil, nil)
+	if err := os.WriteFile(filepath.Join(folder, "repodata_shards.msgpack.zst"), empty, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fleet runs the clients at once and gives the time until the last has ended.
+func fleet(t testing.TB, python, channel string, clients int, specs []string) time.Duration {
+	t.Helper()
+	caches := t.TempDir()
+	failed := make(chan error, clients)
+	var wg sync.WaitGroup
+	begun := time.Now()
+	for i := range clients {
+		wg.Go(func() {
+			args := append([]string{"testdata/fleet.py", channel, filepath.Join(caches, fmt.Sprint(i))}, specs...)
+			cmd := exec.CommandContext(t.Context(), python, args...)
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			out, err := cmd.Output()
+			var saw struct{ Packages, A, B int }
+			switch {
+			case err != nil:
+				failed <- fmt.Errorf("client %d: %w\n%s", i, err, stderr.String())
+			case json.Unmarshal(out, &saw, json.MatchCaseInsensitiveNames(true)) != nil || saw.Packages != len(specs):
+				failed <- fmt.Errorf("client %d got %q, want %d packages", i, out, len(specs))
+			case saw.B > saw.A || saw.A == 0:
+				failed <- fmt.Errorf("client %d saw clock-b %d, which comes after the same clock-a, and of that only %d", i, saw.B, saw.A)
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(begun)
+	close(failed)
+	for err := range failed {
+		t.Error(err)
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+	return took
+}
