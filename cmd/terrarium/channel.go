@@ -19,6 +19,7 @@ import (
 
 type channelCmd struct {
 	Import channelImportCmd `cmd:"" help:"Load an existing channel from a folder or an address, as one generation a subdir."`
+	Patch  channelPatchCmd  `cmd:"" help:"Apply hotfixes to the index of a channel, as one generation."`
 }
 
 type channelImportCmd struct {

@@ -30,6 +30,10 @@ func TestFlagsAreTheSettings(t *testing.T) {
 
 func TestExitStatus(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
+	patch := filepath.Join(t.TempDir(), "patch_instructions.json")
+	if err := os.WriteFile(patch, []byte(`{"patch_instructions_version":1,"remove":["a-1.0-0.conda"]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name   string
 		args   []string
@@ -55,6 +59,9 @@ func TestExitStatus(t *testing.T) {
 		{"gc", []string{"gc", "--dry-run", "--data", data}, "", 0, "would sweep", ""},
 		{"migrate", []string{"migrate", "--data", data}, "", 0, "schema ", ""},
 		{"disable", []string{"user", "disable", "ana", "--data", data}, "", 0, "ana disabled", ""},
+		{"patch", []string{"channel", "patch", "ana/main", patch, "--subdir", "noarch", "--data", data}, "", 0, "noarch: 0 records changed, 0 removed, 0 as wanted already, 1 not in the index", ""},
+		{"patch of no subdir", []string{"channel", "patch", "ana/main", patch, "--data", data}, "", 1, "", "Say which subdir"},
+		{"patch from nowhere", []string{"channel", "patch", "ana/main", "/nowhere.json", "--data", data}, "", 1, "", "/nowhere.json"},
 		{"import from nowhere", []string{"channel", "import", "ana/main", "/nowhere", "--data", data}, "", 1, "", "/nowhere"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -74,6 +74,7 @@ func (f *Face) describe() []web.Route {
 	v.files()
 	v.channels()
 	v.histories()
+	v.patches()
 	v.trail()
 	v.operate()
 	v.imports()

@@ -52,10 +52,7 @@ func (r *Registry) Patch(ctx context.Context, actor access.Actor, owner, channel
 		}
 	}
 	var err error
-	if p.channel, err = loadChannel(ctx, r.db, actor, access.Admin, owner, channel, ""); err != nil {
-		return PatchReport{}, err
-	}
-	if err := open(p.channel); err != nil {
+	if p.channel, err = r.mayPatch(ctx, actor, owner, channel); err != nil {
 		return PatchReport{}, err
 	}
 	// All is looked at before anything is written, so that a refusal has all
@@ -69,6 +66,20 @@ func (r *Registry) Patch(ctx context.Context, actor access.Actor, owner, channel
 		}
 	}
 	return p.report, nil
+}
+
+// MayPatch gives the refusal that Patch would give for the channel as a whole.
+func (r *Registry) MayPatch(ctx context.Context, actor access.Actor, owner, channel string) error {
+	_, err := r.mayPatch(ctx, actor, owner, channel)
+	return err
+}
+
+func (r *Registry) mayPatch(ctx context.Context, actor access.Actor, owner, channel string) (Channel, error) {
+	ch, err := loadChannel(ctx, r.db, actor, access.Admin, owner, channel, "")
+	if err != nil {
+		return Channel{}, err
+	}
+	return ch, open(ch)
 }
 
 // patcher is one call of Patch.

@@ -173,8 +173,13 @@ func TestPatchIsCondaIndexs(t *testing.T) {
 					key   string
 					value any
 				}{
-					{"depends", []any{fmt.Sprintf("a >=%d", pick.IntN(3))}}, {"license", nil}, {"constrains", []any{"c <2"}}, {"build_number", float64(pick.IntN(9))},
-					{"license_family", "GPL"}, {"note", map[string]any{"why": "because"}}, {"note", nil},
+					{"depends", []any{fmt.Sprintf("a >=%d", pick.IntN(3))}},
+					{"license", nil},
+					{"constrains", []any{"c <2"}},
+					{"build_number", float64(pick.IntN(9))},
+					{"license_family", "GPL"},
+					{"note", map[string]any{"why": "because"}},
+					{"note", nil},
 				} {
 					if pick.IntN(3) == 0 {
 						fields[f.key] = f.value

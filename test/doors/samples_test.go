@@ -331,6 +331,12 @@ var samples = map[string]maker{
 		return sample{path: "/api/v1/channels/acme/" + name, body: `{"description":"Changed"}`, want: http.StatusOK}
 	},
 	"POST /api/v1/channels/{owner}/*": importing,
+	"POST /api/v1/patches/{owner}/*": func(w *world, _ *apptest.Person) sample {
+		return sample{
+			path: "/api/v1/patches/acme/main?subdir=noarch", kind: "application/octet-stream", want: http.StatusOK,
+			body: `{"patch_instructions_version":1,"packages.conda":{"` + w.pkg() + `-1.0-0.conda":{"license":"Other"}}}`,
+		}
+	},
 	"POST /api/v1/fsck": func(*world, *apptest.Person) sample {
 		return sample{path: "/api/v1/fsck", want: http.StatusOK, still: true}
 	},
