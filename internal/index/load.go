@@ -2,6 +2,7 @@ package index
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"terrarium/internal/repodata"
@@ -200,20 +201,28 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 	return next, nil
 }
 
+// namesAtOnce is how many changed names one query reads.
+const namesAtOnce = 200
+
 // update makes the next snapshot of a subdir from the one before and the rows
 // of the names that changed.
 func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, generation int64, touched []touchedName) (*snapshot, error) {
 	changed := make(map[string]*entry, len(touched))
 	known := make(map[string][]row, len(touched))
-	for _, t := range touched {
-		n := t.name
-		if err := x.each(ctx, ch.id, h.subdir, generation, n, n, func(r row) error {
-			known[n] = append(known[n], r)
+	for some := range slices.Chunk(touched, namesAtOnce) {
+		names := make([]string, len(some))
+		for i, t := range some {
+			names[i] = t.name
+		}
+		if err := x.eachOf(ctx, ch.id, h.subdir, generation, names, func(r row) error {
+			known[r.name] = append(known[r.name], r)
 			return nil
 		}); err != nil {
 			return nil, err
 		}
-		changed[n] = makeEntry(n, known[n], generation)
+		for _, n := range names {
+			changed[n] = makeEntry(n, known[n], generation)
+		}
 	}
 	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed)}
 	isChanged := func(n string) bool { _, ok := changed[n]; return ok }

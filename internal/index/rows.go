@@ -41,6 +41,24 @@ func (x *Index) each(ctx context.Context, channel, subdir string, generation int
 		ORDER BY name, file_name`, channel, subdir, first, last, generation)
 }
 
+// eachOf is each for some names, sorted, which need not be neighbours.
+func (x *Index) eachOf(ctx context.Context, channel, subdir string, generation int64, names []string, f func(row) error) error {
+	if len(names) == 1 {
+		return x.each(ctx, channel, subdir, generation, names[0], names[0], f)
+	}
+	return x.db.EachRow(ctx, func(r *sqldb.Rows) error {
+		var v row
+		if err := r.Scan(&v.name, &v.fileName, &v.json, &v.msgpack); err != nil {
+			return err
+		}
+		return f(v)
+	}, `
+		SELECT name, file_name, json, msgpack FROM records
+		WHERE channel_id = $1 AND subdir = $2 AND name IN (SELECT value FROM `+x.db.EachText("$3")+` AS wanted)
+		  AND added <= $4 AND (removed IS NULL OR removed > $4)
+		ORDER BY name, file_name`, channel, subdir, names, generation)
+}
+
 // eachText is each for the rows of one group and their JSON only. The database
 // sees the group by the file name, which its index holds, and does not look at
 // the rows of the other.
