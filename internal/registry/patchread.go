@@ -45,7 +45,8 @@ func (r *Registry) ReadPatches(src io.ReaderAt, size int64, fileName, subdir str
 	err := archive.EachFile(src, size, fileName, limits, func(name string, size int64, body io.Reader) error {
 		dir, file := path.Split(name)
 		dir = strings.TrimSuffix(dir, "/")
-		if file != patchFile || conda.CheckSubdir(dir) != nil || subdir != "" && dir != subdir {
+		known := conda.CheckSubdir(dir) == nil
+		if file != patchFile || !known || subdir != "" && dir != subdir {
 			return nil
 		}
 		p, err := readPatch(name, size, body)
