@@ -50,7 +50,7 @@ func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string
 		return nil, err
 	}
 	return st.whole.get("channeldata."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) {
-		files, err := x.channelFiles(ctx, open, st, hidden)
+		files, err := x.channelFiles(ctx, open, st, func(_, name, _ string) bool { return !hidden.hides(name) })
 		if err != nil {
 			return nil, err
 		}
@@ -63,18 +63,18 @@ func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string
 	})
 }
 
-// channelFiles reads every record of a state that the caller may see, with what
-// its archive says about itself.
-func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *state, hidden sight) ([]repodata.ChannelFile, error) {
+// channelFiles reads the records of a state that lists has, with what their
+// archives say about themselves.
+func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *state, lists func(subdir, name, fileName string) bool) ([]repodata.ChannelFile, error) {
 	var out []repodata.ChannelFile
 	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
-		var name string
+		var name, fileName string
 		var js, exports, about, flags []byte
 		f := repodata.ChannelFile{}
-		if err := r.Scan(&f.Subdir, &name, &js, &exports, &about, &flags); err != nil {
+		if err := r.Scan(&f.Subdir, &name, &fileName, &js, &exports, &about, &flags); err != nil {
 			return err
 		}
-		if hidden.hides(name) {
+		if !lists(f.Subdir, name, fileName) {
 			return nil
 		}
 		var err error
@@ -97,7 +97,7 @@ func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *stat
 		out = append(out, f)
 		return nil
 	}, `
-		SELECT r.subdir, r.name, r.json, r.run_exports, i.about, i.flags
+		SELECT r.subdir, r.name, r.file_name, r.json, r.run_exports, i.about, i.flags
 		FROM records r LEFT JOIN file_info i ON i.file_id = r.file_id
 		WHERE r.channel_id = $1 AND r.added <= $2 AND (r.removed IS NULL OR r.removed > $2)`,
 		open.Records().ID, st.generation)

@@ -78,7 +78,7 @@ func (x *Index) currentRepodata(ctx context.Context, s *snapshot) (*repodata.Lay
 	}
 	var files []repodata.FileRecord
 	err := x.each(ctx, s.channel, s.subdir, s.generation, "", "", func(r row) error {
-		if !s.has(r.name) {
+		if !s.lists(r.name, r.fileName) {
 			return nil
 		}
 		rec, err := conda.ParseRecord(r.json)
@@ -111,7 +111,7 @@ func (x *Index) runExports(ctx context.Context, s *snapshot) (*repodata.Layout, 
 		if err := r.Scan(&name, &e.FileName, &e.JSON); err != nil {
 			return err
 		}
-		if s.has(name) {
+		if s.lists(name, e.FileName) {
 			entries = append(entries, e)
 		}
 		return nil

@@ -42,6 +42,9 @@ type Options struct {
 	// Keep is how long a shard stays answered for after another took its
 	// place; 0 = 7 days (CEP 16).
 	Keep time.Duration
+	// ViewBytes bounds what the views of predicates may take in memory;
+	// 0 = 512 MiB. The least lately asked for go first.
+	ViewBytes int64
 }
 
 // Index makes and holds the metadata of channels. It is safe for concurrent use.
@@ -53,7 +56,8 @@ type Index struct {
 	mu       sync.Mutex
 	channels map[string]*channel // by id
 
-	past pastStates
+	past    pastStates
+	filters filters
 }
 
 // New makes an Index over the records that reg writes into db.
@@ -67,13 +71,17 @@ func New(db *sqldb.DB, reg *registry.Registry, opt Options) *Index {
 	if opt.Keep == 0 {
 		opt.Keep = 7 * 24 * time.Hour
 	}
-	return &Index{db: db, reg: reg, opt: opt, channels: map[string]*channel{}}
+	if opt.ViewBytes == 0 {
+		opt.ViewBytes = 512 << 20
+	}
+	return &Index{db: db, reg: reg, opt: opt, channels: map[string]*channel{}, filters: filters{budget: opt.ViewBytes}}
 }
 
 // channel is what is held of one channel.
 type channel struct {
 	id      string
 	shards  shardMemory
+	changes changeLog
 	build   sync.Mutex // held while a state is made
 	current atomic.Pointer[state]
 }

@@ -195,6 +195,7 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 			return nil, err
 		}
 		ch.supersede(old, s, touched)
+		ch.changes.note(old, s, touched)
 		ch.shards.prune(x.opt.Now(), x.opt.Now().Add(-x.opt.Keep))
 		next.subdirs[h.subdir] = s
 	}

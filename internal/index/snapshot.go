@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"terrarium/internal/repodata"
@@ -41,6 +42,10 @@ type snapshot struct {
 
 	hashes sync.Once
 	byHash map[hashKey]*shard
+
+	filling sync.Mutex // held while columns are made
+	filled  bool       // every entry has its columns
+	lay     *laying    // of a filtered snapshot: its runs are made when a form asks
 }
 
 // shard finds a shard by its hash; a nil snapshot has none.
@@ -61,8 +66,11 @@ func (s *snapshot) shard(hash hashKey) (*shard, bool) {
 // entry is one package name.
 type entry struct {
 	name  string
-	sizes [groups]int // bytes of JSON text of its records
+	sizes [groups]int // bytes of JSON text of its records, unless part is there
 	shard *shard
+
+	columns atomic.Pointer[columns] // nil until a predicate asks
+	part    *part                   // of a view that loses some records of the name
 }
 
 // shard is one encoded shard.

@@ -42,6 +42,9 @@ type View struct {
 	x     *Index
 	snap  *snapshot
 	stale bool
+
+	base     *snapshot // of a filtered view: what it is made of
+	filtered *filtered
 }
 
 // Generation is the last generation that changed the subdir.
@@ -176,6 +179,11 @@ func (v *View) Document(ctx context.Context, form Form) (*Document, error) {
 	d := s.forms[form]
 	if d == nil {
 		var err error
+		if s.lay != nil && (form == RepodataJSON || form == RepodataZstd) {
+			if err := v.x.layFiltered(ctx, s, v.base); err != nil {
+				return nil, err
+			}
+		}
 		if d, err = v.x.make(ctx, s, form); err != nil {
 			return nil, err
 		}

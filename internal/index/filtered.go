@@ -1,0 +1,268 @@
+package index
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"terrarium/internal/errs"
+	"terrarium/internal/registry"
+	"terrarium/internal/repodata"
+)
+
+// part is what a view has of a name that loses some of its records there. Its
+// shard is known by its hash only; the bytes are made again when asked for.
+type part struct {
+	of   *shard // the base's, without bytes
+	kept bits
+	cols *columns
+}
+
+// filteredKey names what is kept of one predicate over one subdir.
+type filteredKey struct {
+	channel, subdir, predicate string
+	frozen                     int64 // generation, or 0 for the current one
+}
+
+// filtered is a predicate over one subdir, as it was asked for last: hot with a
+// snapshot, cold with no more than the hashes of the shards that are its own.
+type filtered struct {
+	key filteredKey
+	p   *Predicate
+
+	mu         sync.Mutex
+	snap       *snapshot
+	marks      []mark // of a cold one, sorted by name
+	generation int64
+	cut, next  int64 // of the rule on age: the cut that was judged by, and the oldest record beyond it
+	line       int64
+	past       map[hashKey]pastPart
+	recalled   string // the view key up to which recallParts has looked
+
+	cost int64 // bytes; belongs to filters
+}
+
+// mark remembers a part of a cold view.
+type mark struct {
+	name     string
+	of, hash hashKey
+	kept     bits
+}
+
+// Filtered gives the subdir as View does, less the records that the predicate
+// takes out. It is kept under the predicate's key and brought up when somebody
+// asks next: only names that changed since, and those with a record that has come
+// of age, are judged again, and all else is shared with the view before. Names
+// that keep all their records share shard and pieces with the channel itself.
+func (x *Index) Filtered(ctx context.Context, open registry.Opened, p *Predicate, subdir string) (*View, error) {
+	f := x.filters.get(filteredKeyOf(open, p, subdir), p)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	st, stale, err := x.stateFor(ctx, open)
+	if err != nil {
+		return nil, err
+	}
+	if cur := x.channel(open.Channel.ID).current.Load(); open.Channel.FrozenAt == nil && cur != nil && cur.generation > st.generation {
+		st = cur // whoever had the view before may have been later
+	}
+	hidden, err := x.sight(ctx, open, st)
+	if err != nil {
+		return nil, err
+	}
+	base := st.subdirs[subdir]
+	if base == nil || hidden.subdirs[subdir] {
+		if subdir != noarch {
+			return nil, errs.New(errs.NotFound, "%s/%s has nothing for %s.", open.Channel.OwnerName, open.Channel.Name, subdir)
+		}
+		base = &snapshot{channel: open.Channel.ID, subdir: subdir, modified: open.Channel.CreatedAt}
+		return &View{x: x, snap: base, stale: stale}, nil
+	}
+	if err := x.bringUp(ctx, f, base); err != nil {
+		return nil, err
+	}
+	x.filters.account(f)
+	return &View{x: x, snap: f.seenBy(hidden), stale: stale, base: base, filtered: f}, nil
+}
+
+func filteredKeyOf(open registry.Opened, p *Predicate, subdir string) filteredKey {
+	key := filteredKey{channel: open.Channel.ID, subdir: subdir, predicate: p.key}
+	if g := open.Channel.FrozenAt; g != nil {
+		key.frozen = *g
+	}
+	return key
+}
+
+// bringUp makes the snapshot of f that belongs to the base and to now; f is
+// locked.
+func (x *Index) bringUp(ctx context.Context, f *filtered, base *snapshot) error {
+	var cut int64
+	if f.p.minAge > 0 {
+		cut = max(x.opt.Now().UnixMilli()-f.p.minAge, f.cut) // a clock that goes back takes nothing away
+	}
+	aged := f.next != 0 && f.next < cut
+	if f.snap != nil && f.generation == base.generation && !aged {
+		return nil
+	}
+	if err := x.fillColumns(ctx, base); err != nil {
+		return err
+	}
+	touched, known := x.channel(base.channel).changes.since(base.subdir, f.generation)
+	var entries []*entry
+	var err error
+	if f.snap != nil && (known || f.generation == base.generation) {
+		if f.generation == base.generation {
+			touched = nil
+		}
+		entries, err = x.rejudge(ctx, f, base, cut, touched)
+	} else {
+		entries, err = x.judgeAll(ctx, f, base, cut)
+	}
+	if err != nil {
+		return err
+	}
+	line, next := int64(0), int64(0)
+	if f.p.minAge > 0 {
+		line, next = base.line(cut)
+	}
+	s := &snapshot{
+		channel: base.channel, subdir: base.subdir, generation: base.generation, modified: base.modified,
+		viewKey: f.p.viewKey(line, nil), entries: entries, lay: &laying{},
+	}
+	if at := time.UnixMilli(line + f.p.minAge).UTC(); line > 0 && at.After(s.modified) {
+		s.modified = at // that is when the last record came of age
+	}
+	for _, e := range entries {
+		if e.part != nil {
+			s.lay.parts = append(s.lay.parts, e)
+		}
+	}
+	if f.snap != nil {
+		s.lay.inherit = f.snap.lay.handOver(f.snap)
+		f.supersede(f.snap, s, x.opt.Now(), x.opt.Keep)
+	}
+	f.snap, f.marks, f.generation, f.cut, f.line, f.next = s, nil, base.generation, cut, line, next
+	return nil
+}
+
+// judgeAll judges every name of the base. Parts that f has already, hot or
+// cold, are taken over.
+func (x *Index) judgeAll(ctx context.Context, f *filtered, base *snapshot, cut int64) ([]*entry, error) {
+	out := make([]*entry, 0, len(base.entries))
+	for _, e := range base.entries {
+		own, err := x.judged(ctx, f, base, e, cut)
+		if err != nil {
+			return nil, err
+		}
+		if own != nil {
+			out = append(out, own)
+		}
+	}
+	return slices.Clip(out), nil
+}
+
+// rejudge judges the names that changed and those that have a record between
+// the cut before and this one.
+func (x *Index) rejudge(ctx context.Context, f *filtered, base *snapshot, cut int64, touched []string) ([]*entry, error) {
+	changed := make(map[string]*entry, len(touched))
+	for _, n := range touched {
+		changed[n] = nil
+		if i, ok := find(base.entries, n); ok {
+			own, err := x.judged(ctx, f, base, base.entries[i], cut)
+			if err != nil {
+				return nil, err
+			}
+			changed[n] = own
+		}
+	}
+	if cut > f.cut {
+		for _, e := range base.entries {
+			if _, done := changed[e.name]; done || e.columns.Load().newest < f.cut {
+				continue
+			}
+			own, err := x.judged(ctx, f, base, e, cut)
+			if err != nil {
+				return nil, err
+			}
+			changed[e.name] = own
+		}
+	}
+	return merge(f.snap.entries, changed), nil
+}
+
+// judged gives the entry of a view for one of the base: the same, one of its
+// own, or nil.
+func (x *Index) judged(ctx context.Context, f *filtered, base *snapshot, e *entry, cut int64) (*entry, error) {
+	c := e.columns.Load()
+	v, kept := f.p.judge(base.subdir, e.name, c, cut)
+	switch v {
+	case whole:
+		return e, nil
+	case gone:
+		return nil, nil //nolint:nilnil // the name is not in the view
+	}
+	if f.snap != nil {
+		if i, ok := find(f.snap.entries, e.name); ok {
+			if old := f.snap.entries[i]; old.part != nil && old.part.of.hash == e.shard.hash && slices.Equal(old.part.kept, kept) {
+				return old, nil
+			}
+		}
+	}
+	own := &entry{name: e.name, part: &part{of: e.shard.bare(), kept: kept, cols: c}}
+	own.shard = &shard{name: e.name, generation: e.shard.generation}
+	if i, ok := slices.BinarySearchFunc(f.marks, e.name, func(m mark, name string) int { return compareNames(m.name, name) }); ok {
+		if m := f.marks[i]; m.of == e.shard.hash && slices.Equal(m.kept, kept) {
+			own.shard.hash = m.hash
+			return own, nil
+		}
+	}
+	data, err := x.baseShard(ctx, base.channel, base.subdir, e.shard)
+	if err != nil {
+		return nil, err
+	}
+	if _, own.shard.hash, err = repodata.FilterShard(data, kept.has); err != nil {
+		return nil, err
+	}
+	return own, nil
+}
+
+// seenBy gives the snapshot of f less names that are hidden from a caller; f is
+// locked.
+func (f *filtered) seenBy(hidden sight) *snapshot {
+	s := f.snap
+	names := slices.DeleteFunc(slices.Clone(hidden.names), func(n string) bool { return !s.has(n) })
+	if len(names) == 0 {
+		return s
+	}
+	key := f.p.viewKey(f.line, names)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if v := s.views[key]; v != nil {
+		return v
+	}
+	v := &snapshot{channel: s.channel, subdir: s.subdir, generation: s.generation, modified: s.modified, viewKey: key, lay: &laying{}}
+	for _, e := range s.entries {
+		if !hidden.hides(e.name) {
+			v.entries = append(v.entries, e)
+		}
+	}
+	if s.views == nil {
+		s.views = map[string]*snapshot{}
+	}
+	s.views[key] = v
+	return v
+}
+
+// lists reports whether the snapshot has a file.
+func (s *snapshot) lists(name, fileName string) bool {
+	i, ok := find(s.entries, name)
+	if !ok {
+		return false
+	}
+	p := s.entries[i].part
+	if p == nil {
+		return true
+	}
+	place, ok := p.cols.place(name, fileName)
+	return ok && p.kept.has(place)
+}

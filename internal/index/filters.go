@@ -1,0 +1,136 @@
+package index
+
+import (
+	"container/list"
+	"slices"
+	"sync"
+)
+
+// filters keeps the views of predicates, up to a bound of bytes: those that
+// were not asked for lately become cold, and then go.
+type filters struct {
+	budget int64
+
+	mu    sync.Mutex
+	byKey map[filteredKey]*list.Element // of *filtered
+	order list.List                     // the latest first
+	bytes int64
+}
+
+// get gives the view under a key and makes it the latest.
+func (l *filters) get(key filteredKey, p *Predicate) *filtered {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e := l.byKey[key]; e != nil {
+		l.order.MoveToFront(e)
+		return e.Value.(*filtered)
+	}
+	if l.byKey == nil {
+		l.byKey = map[filteredKey]*list.Element{}
+	}
+	f := &filtered{key: key, p: p}
+	l.byKey[key] = l.order.PushFront(f)
+	return f
+}
+
+// account counts what a view costs now, which its caller has locked, and makes
+// room: first the oldest ones become cold, then they go.
+func (l *filters) account(f *filtered) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count(f, f.size())
+	for e := l.order.Back(); e != nil && l.bytes > l.budget; e = e.Prev() {
+		if old := e.Value.(*filtered); old != f && old.mu.TryLock() {
+			old.cool()
+			l.count(old, old.size())
+			old.mu.Unlock()
+		}
+	}
+	for e := l.order.Back(); e != nil && l.bytes > l.budget; {
+		old, before := e.Value.(*filtered), e.Prev()
+		if old != f {
+			l.count(old, 0)
+			l.order.Remove(e)
+			delete(l.byKey, old.key)
+		}
+		e = before
+	}
+}
+
+func (l *filters) count(f *filtered, cost int64) {
+	if e := l.byKey[f.key]; e == nil || e.Value.(*filtered) != f {
+		return // it went meanwhile
+	}
+	l.bytes += cost - f.cost
+	f.cost = cost
+}
+
+// What the parts of a view take in memory, in bytes, beside what they point to.
+const (
+	sizeOfView  = 1024
+	sizeOfEntry = 8
+	sizeOfPart  = 280
+	sizeOfMark  = 136
+	sizeOfPast  = 220
+)
+
+// size estimates the bytes that f does not share; f is locked.
+func (f *filtered) size() int64 {
+	n := int64(sizeOfView + sizeOfPast*len(f.past))
+	for _, m := range f.marks {
+		n += sizeOfMark + 8*int64(len(m.kept))
+	}
+	if f.snap == nil {
+		return n
+	}
+	n += f.snap.size()
+	for _, e := range f.snap.lay.parts {
+		n += sizeOfPart + 8*int64(len(e.part.kept))
+	}
+	return n
+}
+
+// size estimates the bytes of a filtered snapshot that are its own, without its
+// parts.
+func (s *snapshot) size() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := int64(sizeOfEntry * cap(s.entries))
+	for form, d := range s.forms {
+		if form != RepodataJSON && form != RepodataZstd { // those are made of runs
+			n += d.Size
+		}
+	}
+	for g := range s.runs {
+		for _, r := range slices.Concat(s.lay.own[g], s.lay.inherit[g]) {
+			n += int64(sizeOfEntry * len(r.of))
+			for _, p := range r.run.pieces {
+				n += int64(len(p.Zstd))
+			}
+		}
+	}
+	for _, v := range s.views {
+		n += v.size()
+	}
+	return n
+}
+
+// cool drops everything but the hashes of the view's own shards, with which it
+// is made again without encoding any; f is locked.
+func (f *filtered) cool() {
+	if f.snap == nil {
+		return
+	}
+	words := 0
+	for _, e := range f.snap.lay.parts {
+		words += len(e.part.kept)
+	}
+	f.marks = make([]mark, 0, len(f.snap.lay.parts))
+	all := make(bits, 0, words)
+	for _, e := range f.snap.lay.parts {
+		p, from := e.part, len(all)
+		all = append(all, p.kept...)
+		f.marks = append(f.marks, mark{e.name, p.of.hash, e.shard.hash, all[from:len(all):len(all)]})
+	}
+	f.snap = nil
+}

@@ -1,0 +1,104 @@
+package repodata
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/tinylib/msgp/msgp"
+)
+
+// FilterShard encodes what keep leaves of a shard that EncodeShard made, and
+// gives the SHA-256 of the frame: the same bytes that EncodeShard makes of the
+// records that are left. keep is asked for the place of each record in the list
+// of the shard's files sorted by name. No record is decoded, only copied.
+func FilterShard(data []byte, keep func(place int) bool) (filtered []byte, sum [sha256.Size]byte, err error) {
+	e := getEncoder()
+	defer e.release()
+	d := decoders.Get().(*zstd.Decoder)
+	defer decoders.Put(d)
+	raw, err := d.DecodeAll(data, e.raw[:0])
+	if err != nil {
+		return nil, sum, fmt.Errorf("unpacking a shard: %w", err)
+	}
+	e.raw = raw
+	parts, err := shardParts(raw)
+	if err != nil {
+		return nil, sum, err
+	}
+	order := make([]int, len(parts))
+	for i := range order {
+		order[i] = i
+	}
+	byName := func(a, b int) int { return bytes.Compare(parts[a].name, parts[b].name) }
+	if !slices.IsSortedFunc(order, byName) { // each group is, both together are not
+		slices.SortFunc(order, byName)
+	}
+	var counts [2]uint32
+	size := 64
+	for place, i := range order {
+		if keep(place) {
+			parts[i].kept = true
+			counts[parts[i].group]++
+			size += len(parts[i].bytes)
+		}
+	}
+	out := msgp.AppendMapHeader(make([]byte, 0, size), 2)
+	for group, key := range [...]string{"packages", "packages.conda"} {
+		out = msgp.AppendString(out, key)
+		out = msgp.AppendMapHeader(out, counts[group])
+		for _, p := range parts {
+			if p.kept && p.group == group {
+				out = append(out, p.bytes...)
+			}
+		}
+	}
+	filtered = slices.Clone(e.compress(out)) // kept for long: at its exact size
+	return filtered, sha256.Sum256(filtered), nil
+}
+
+// shardPart is one record of a shard with its key, as it lies in the shard.
+type shardPart struct {
+	name  []byte
+	group int
+	bytes []byte
+	kept  bool
+}
+
+// shardParts takes a shard of ours apart.
+func shardParts(raw []byte) ([]shardPart, error) {
+	var parts []shardPart
+	rest, err := eachEntry(raw, func(key string, value []byte) ([]byte, error) {
+		group := 0
+		switch key {
+		case "packages":
+		case "packages.conda":
+			group = 1
+		default:
+			return nil, fmt.Errorf("%w: %s in a shard of ours", errMsgpack, shorten(key))
+		}
+		n, rest, err := msgp.ReadMapHeaderBytes(value)
+		if err != nil {
+			return nil, err
+		}
+		parts = slices.Grow(parts, int(n))
+		for range n {
+			start := rest
+			var name []byte
+			if name, rest, err = msgp.ReadStringZC(rest); err != nil {
+				return nil, err
+			}
+			if rest, err = msgp.Skip(rest); err != nil {
+				return nil, err
+			}
+			parts = append(parts, shardPart{name: name, group: group, bytes: start[:len(start)-len(rest)]})
+		}
+		return rest, nil
+	})
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%w: %d bytes after the shard", errMsgpack, len(rest))
+	}
+	return parts, err
+}
