@@ -44,7 +44,9 @@ func (x *Index) make(ctx context.Context, s *snapshot, form Form) (*Document, er
 		}
 		return d.layout(l, form == RepodataZstd), nil
 	case ShardIndex:
-		return d.bytes("application/zstd", s.shardIndex()), nil
+		f := s.shardIndex()
+		d.ContentType, d.Size, d.Open = "application/zstd", f.Size(), f.Open
+		return d, nil
 	case CurrentJSON, CurrentZstd:
 		l, err := x.currentRepodata(ctx, s)
 		if err != nil {
@@ -59,16 +61,6 @@ func (x *Index) make(ctx context.Context, s *snapshot, form Form) (*Document, er
 		return d.layout(l, form == RunExportsZstd), nil
 	}
 	return nil, errs.New(errs.NotFound, "There is no %s here.", form)
-}
-
-// shardIndex encodes the list of shards (CEP 16).
-func (s *snapshot) shardIndex() []byte {
-	names := make([]string, len(s.entries))
-	hashes := make([][32]byte, len(s.entries))
-	for i, e := range s.entries {
-		names[i], hashes[i] = e.name, e.shard.hash
-	}
-	return repodata.EncodeShardIndex(repodata.ShardIndexInfo{Subdir: s.subdir, CreatedAt: s.modified}, names, hashes)
 }
 
 // currentRepodata picks the newest records out of the snapshot's.

@@ -225,7 +225,7 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 			changed[n] = makeEntry(n, known[n], generation)
 		}
 	}
-	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed)}
+	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed), list: old.listParts()}
 	isChanged := func(n string) bool { _, ok := changed[n]; return ok }
 	for g := range s.runs {
 		runs, err := layRuns(s.entries, g, old.runs[g], isChanged, x.piecesOf(ctx, ch.id, h.subdir, generation, g, nil, known))

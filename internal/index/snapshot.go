@@ -39,6 +39,7 @@ type snapshot struct {
 	mu    sync.Mutex
 	forms map[Form]*Document
 	views map[string]*snapshot
+	list  []*listPart // of the shard index; of an earlier state until somebody asks
 
 	hashes sync.Once
 	byHash map[hashKey]*shard

@@ -143,7 +143,7 @@ func (x *Index) without(ctx context.Context, s *snapshot, hidden []string) (*sna
 	if v := s.views[key]; v != nil {
 		return v, nil
 	}
-	v := &snapshot{channel: s.channel, subdir: s.subdir, generation: s.generation, modified: s.modified, viewKey: key}
+	v := &snapshot{channel: s.channel, subdir: s.subdir, generation: s.generation, modified: s.modified, viewKey: key, list: s.list}
 	for _, e := range s.entries {
 		if !gone[e.name] {
 			v.entries = append(v.entries, e)

@@ -171,6 +171,23 @@ func TestClientsRecords(t *testing.T) {
 	if got := string(python(t, "index", write(t, dir, "index", index))); got != want {
 		t.Errorf("index %s, want %s", got, want)
 	}
+
+	names, hashes := benchIndex() // so many that it is not compressed
+	index = repodata.EncodeShardIndex(repodata.ShardIndexInfo{Subdir: "linux-64"}, names, hashes)
+	var large struct {
+		Shards map[string]map[string]string `json:"shards"`
+	}
+	if err := json.Unmarshal(python(t, "index", write(t, dir, "large", index)), &large); err != nil {
+		t.Fatal(err)
+	}
+	if len(large.Shards) != len(names) {
+		t.Fatalf("the large index has %d names, want %d", len(large.Shards), len(names))
+	}
+	for i, n := range names {
+		if got := large.Shards[n]["bin"]; got != fmt.Sprintf("%x", hashes[i]) {
+			t.Fatalf("the large index has %s for %s, want %x", got, n, hashes[i])
+		}
+	}
 }
 
 // TestClientsOrder shows rattler, whose sparse reader searches by name, a

@@ -1,7 +1,6 @@
 package repodata
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -47,7 +46,8 @@ func ShardFileName(sum [32]byte) string { return hex.EncodeToString(sum[:]) + ".
 
 // EncodeShardIndex encodes the index of a subdir as one zstd frame. names are
 // package names, best sorted already, and hashes those of their shards, one
-// for each; it panics if their numbers differ.
+// for each; it panics if their numbers differ. A large index is not compressed:
+// see NewIndexFrame, which gives the same bytes from parts that are kept.
 func EncodeShardIndex(info ShardIndexInfo, names []string, hashes [][32]byte) []byte {
 	if len(names) != len(hashes) {
 		panic(fmt.Sprintf("repodata: %d names and %d hashes", len(names), len(hashes)))
@@ -56,32 +56,17 @@ func EncodeShardIndex(info ShardIndexInfo, names []string, hashes [][32]byte) []
 		names, hashes = slices.Clone(names), slices.Clone(hashes)
 		sort.Sort(byName{names, hashes})
 	}
-	e := getEncoder()
-	defer e.release()
-	b := e.raw[:0]
-	b = msgp.AppendMapHeader(b, 3)
-	b = msgp.AppendString(b, "info")
-	b = msgp.AppendMapHeader(b, 3+boolInt(!info.CreatedAt.IsZero()))
-	b = msgp.AppendString(b, "base_url")
-	b = msgp.AppendString(b, "")
-	if !info.CreatedAt.IsZero() {
-		b = msgp.AppendString(b, "created_at")
-		b = msgp.AppendString(b, info.CreatedAt.UTC().Format(time.RFC3339))
+	var parts []IndexPart
+	for from := 0; from < len(names); {
+		to := from + 1
+		for to < len(names) && !Segment(names[to]) {
+			to++
+		}
+		at := from
+		parts = append(parts, NewIndexPart(to-from, func(i int) (string, [32]byte) { return names[at+i], hashes[at+i] }))
+		from = to
 	}
-	b = msgp.AppendString(b, "shards_base_url")
-	b = msgp.AppendString(b, ShardsBaseURL)
-	b = msgp.AppendString(b, "subdir")
-	b = msgp.AppendString(b, info.Subdir)
-	b = msgp.AppendString(b, "shards")
-	b = msgp.AppendMapHeader(b, uint32(len(names)))
-	for i, name := range names {
-		b = msgp.AppendString(b, name)
-		b = msgp.AppendBytes(b, hashes[i][:])
-	}
-	b = msgp.AppendString(b, "version")
-	b = msgp.AppendInt(b, 1)
-	e.raw = b
-	return bytes.Clone(e.compress(b))
+	return NewIndexFrame(info, parts).Bytes()
 }
 
 // byName sorts names and takes their hashes along.

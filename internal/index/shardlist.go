@@ -1,0 +1,65 @@
+package index
+
+import (
+	"slices"
+
+	"terrarium/internal/repodata"
+)
+
+// listPart is a stretch of the shard index, from one segment start
+// (repodata.Segment) to the next. States and views that have the same entries
+// there share it.
+type listPart struct {
+	entries []*entry
+	encoded repodata.IndexPart
+}
+
+// listParts gives the parts of the shard index that the snapshot has.
+func (s *snapshot) listParts() []*listPart {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.list
+}
+
+// shardIndex lists the shards (CEP 16); the snapshot is locked. Only parts with
+// an entry that the state before did not have are encoded.
+func (s *snapshot) shardIndex() *repodata.IndexFrame {
+	s.list = cutList(s.entries, s.list)
+	parts := make([]repodata.IndexPart, len(s.list))
+	for i, p := range s.list {
+		parts[i] = p.encoded
+	}
+	return repodata.NewIndexFrame(repodata.ShardIndexInfo{Subdir: s.subdir, CreatedAt: s.modified}, parts)
+}
+
+// cutList gives the parts of the entries, those of known where they are the
+// same. Where parts begin depends on the names alone.
+func cutList(entries []*entry, known []*listPart) []*listPart {
+	out := make([]*listPart, 0, len(known)+2)
+	for len(entries) > 0 {
+		for len(known) > 0 && known[0].entries[0].name < entries[0].name {
+			known = known[1:]
+		}
+		if len(known) > 0 && known[0].is(entries) {
+			out = append(out, known[0])
+			entries = entries[len(known[0].entries):]
+			continue
+		}
+		n := 1
+		for n < len(entries) && !repodata.Segment(entries[n].name) {
+			n++
+		}
+		// Its own list: a part of the snapshot's would hold all of that.
+		p := &listPart{entries: slices.Clone(entries[:n])}
+		p.encoded = repodata.NewIndexPart(n, func(i int) (string, [32]byte) { return p.entries[i].name, p.entries[i].shard.hash })
+		out = append(out, p)
+		entries = entries[n:]
+	}
+	return out
+}
+
+// is reports whether the part is the one at the start of entries.
+func (p *listPart) is(entries []*entry) bool {
+	n := len(p.entries)
+	return n <= len(entries) && slices.Equal(p.entries, entries[:n]) && (n == len(entries) || repodata.Segment(entries[n].name))
+}
