@@ -524,6 +524,43 @@ func TestDataVersionSeesOtherProcesses(t *testing.T) {
 	}
 }
 
+// TestDataVersionThroughCheckpoints: each commit is noticed, also the first ones of
+// a log that a checkpoint began anew, and nothing else is.
+func TestDataVersionThroughCheckpoints(t *testing.T) {
+	ctx := t.Context()
+	db := sqldbtest.Open(t)
+	if db.Postgres() {
+		return // has none
+	}
+	things(t, db)
+	version := func() int64 {
+		t.Helper()
+		v, err := db.DataVersion(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	version()
+	for i := range 50 {
+		before := version()
+		if again := version(); again != before {
+			t.Fatalf("round %d: moved from %d to %d without a commit", i, before, again)
+		}
+		if _, err := db.Exec(ctx, `INSERT INTO things (id, n) VALUES ($1, $2)`, fmt.Sprint("v", i), i); err != nil {
+			t.Fatal(err)
+		}
+		if after := version(); after <= before {
+			t.Fatalf("round %d: %d after a commit, %d before it", i, after, before)
+		}
+		if i%7 == 0 {
+			if err := db.Checkpoint(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
 // TestTextsThatOneEngineRefuses: a NUL and what is no UTF-8 are kept alike.
 func TestTextsThatOneEngineRefuses(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
