@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	mathbits "math/bits"
 
 	"terrarium/internal/registry"
 	"terrarium/internal/repodata"
@@ -51,4 +52,31 @@ func (x *Index) FilteredChanneldata(ctx context.Context, open registry.Opened, p
 		d := &Document{ETag: st.etag(open, form), Modified: modified}
 		return d.bytes("application/json", b), nil
 	})
+}
+
+// FilteredCount says how many of the records of a subdir, as the channel serves
+// it now, a predicate keeps, and how many there are. It looks at columns alone,
+// and nothing is kept of it: a policy may be tried so before it is made.
+func (x *Index) FilteredCount(ctx context.Context, open registry.Opened, p *Predicate, subdir string) (kept, of int, err error) {
+	v, err := x.View(ctx, open, subdir)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := x.fillColumns(ctx, v.snap); err != nil {
+		return 0, 0, err
+	}
+	cut := x.opt.Now().UnixMilli() - p.minAge
+	for _, e := range v.snap.entries {
+		c := e.columns.Load()
+		of += len(c.cells)
+		switch verdict, some := p.judge(subdir, e.name, c, cut); verdict {
+		case whole:
+			kept += len(c.cells)
+		case partial:
+			for _, word := range some {
+				kept += mathbits.OnesCount64(word)
+			}
+		}
+	}
+	return kept, of, nil
 }
