@@ -236,7 +236,7 @@ func TestFilteredEqualsNaive(t *testing.T) {
 		all := made{}
 		predicates := newPredicates(t)
 		named := make([]map[string][]byte, len(predicates))
-		for step, n := range []int{1500, 0, 3, 0, 60} {
+		for step, n := range []int{900, 0, 3, 0, 40} {
 			all.grow(rnd, n, w.now)
 			open := all.into(w, "main", func(string, map[string]any) bool { return true })
 			for i, p := range predicates {
