@@ -63,7 +63,7 @@ func (x *Index) Filtered(ctx context.Context, open registry.Opened, p *Predicate
 	if err != nil {
 		return nil, err
 	}
-	if cur := x.channel(open.Channel.ID).current.Load(); open.Channel.FrozenAt == nil && cur != nil && cur.generation > st.generation {
+	if cur := x.channel(open.Records().ID).current.Load(); open.Channel.FrozenAt == nil && cur != nil && cur.generation > st.generation {
 		st = cur // whoever had the view before may have been later
 	}
 	hidden, err := x.sight(ctx, open, st)
@@ -75,7 +75,7 @@ func (x *Index) Filtered(ctx context.Context, open registry.Opened, p *Predicate
 		if subdir != noarch {
 			return nil, errs.New(errs.NotFound, "%s/%s has nothing for %s.", open.Channel.OwnerName, open.Channel.Name, subdir)
 		}
-		base = &snapshot{channel: open.Channel.ID, subdir: subdir, modified: open.Channel.CreatedAt}
+		base = &snapshot{channel: open.Records().ID, subdir: subdir, modified: open.Channel.CreatedAt}
 		return &View{x: x, snap: base, stale: stale}, nil
 	}
 	if err := x.bringUp(ctx, f, base); err != nil {
@@ -86,7 +86,7 @@ func (x *Index) Filtered(ctx context.Context, open registry.Opened, p *Predicate
 }
 
 func filteredKeyOf(open registry.Opened, p *Predicate, subdir string) filteredKey {
-	key := filteredKey{channel: open.Channel.ID, subdir: subdir, predicate: p.key}
+	key := filteredKey{channel: open.Records().ID, subdir: subdir, predicate: p.key}
 	if g := open.Channel.FrozenAt; g != nil {
 		key.frozen = *g
 	}

@@ -2,7 +2,6 @@ package index
 
 import (
 	"context"
-	"encoding/hex"
 	"strings"
 	"time"
 
@@ -58,12 +57,13 @@ func (f *filtered) notePast(hash hashKey, p pastPart) {
 // FilteredShard gives the bytes of a shard that the view of a predicate names
 // now or has named in the last week, as Shard does for the channel as a whole.
 func (x *Index) FilteredShard(ctx context.Context, open registry.Opened, p *Predicate, subdir, hexHash string) ([]byte, error) {
-	missing := errs.New(errs.NotFound, "%s/%s has no such shard of %s.", open.Channel.OwnerName, open.Channel.Name, subdir)
-	b, err := hex.DecodeString(hexHash)
-	if err != nil || len(b) != len(hashKey{}) || hex.EncodeToString(b) != hexHash {
-		return nil, missing
+	missing := func() error {
+		return errs.New(errs.NotFound, "%s/%s has no such shard of %s.", open.Channel.OwnerName, open.Channel.Name, subdir)
 	}
-	hash := hashKey(b)
+	hash, err := parseHash(hexHash)
+	if err != nil {
+		return nil, missing()
+	}
 	f := x.filters.get(filteredKeyOf(open, p, subdir), p)
 	found, ok := x.shardOf(f, hash)
 	if !ok {
@@ -79,17 +79,17 @@ func (x *Index) FilteredShard(ctx context.Context, open registry.Opened, p *Pred
 			found, ok = x.shardOf(f, hash)
 		}
 		if !ok {
-			return nil, missing
+			return nil, missing()
 		}
 	}
-	hidden, err := x.shardHidden(ctx, open, x.channel(open.Channel.ID).current.Load(), subdir, found.of)
+	hidden, err := x.shardHidden(ctx, open, x.channel(open.Records().ID).current.Load(), subdir, found.of)
 	if err != nil {
 		return nil, err
 	}
 	if hidden {
-		return nil, missing
+		return nil, missing()
 	}
-	data, err := x.baseShard(ctx, open.Channel.ID, subdir, found.of)
+	data, err := x.baseShard(ctx, open.Records().ID, subdir, found.of)
 	if err != nil || found.kept == nil {
 		return data, err
 	}

@@ -38,7 +38,7 @@ func (x *Index) FilteredChanneldata(ctx context.Context, open registry.Opened, p
 		}
 	}
 	form := "channeldata." + hex.EncodeToString(sum.Sum(nil)[:8])
-	return st.whole.get(form+"."+open.ViewKey, func() (*Document, error) {
+	return st.whole.get(form+"."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) {
 		files, err := x.channelFiles(ctx, open, st, func(subdir, name, fileName string) bool {
 			return views[subdir] != nil && views[subdir].lists(name, fileName)
 		})
