@@ -228,6 +228,10 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed), list: old.listParts()}
 	isChanged := func(n string) bool { _, ok := changed[n]; return ok }
 	for g := range s.runs {
+		if !touches(old.entries, changed, g) {
+			s.runs[g] = old.runs[g]
+			continue
+		}
 		runs, err := layRuns(s.entries, g, old.runs[g], isChanged, x.piecesOf(ctx, ch.id, h.subdir, generation, g, nil, known))
 		if err != nil {
 			return nil, err
@@ -235,6 +239,19 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 		s.runs[g] = runs
 	}
 	return s, nil
+}
+
+// touches reports whether any of the changed names has text in a group, or had.
+func touches(old []*entry, changed map[string]*entry, group int) bool {
+	for n, e := range changed {
+		if e != nil && e.sizes[group] > 0 {
+			return true
+		}
+		if i, ok := find(old, n); ok && old[i].sizes[group] > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // piecesOf gives a maker of pieces from rows: those of the given names, which
