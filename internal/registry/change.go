@@ -28,6 +28,10 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []*pending
 	running bool
+
+	// showing is held while a batch that was committed is being published, by
+	// the goroutine that does it and answers.
+	showing sync.Mutex
 }
 
 // pending is one change that waits for its turn and then for its outcome.
@@ -79,7 +83,8 @@ func (r *Registry) change(ctx context.Context, actor access.Actor, cause string,
 }
 
 // runQueue carries out batches until nobody waits any more. Changes that arrive
-// while a batch is being committed and published make up the next one.
+// while a batch is being committed make up the next one, whose transaction runs
+// while the one before is published.
 func (r *Registry) runQueue() {
 	for {
 		r.queue.mu.Lock()
@@ -111,12 +116,23 @@ func (r *Registry) runBatch(work []*pending) bool {
 		return false
 	}
 	point(pointCommitted)
-	r.publish(work[0].ctx, changed)
-	point(pointPublished)
-	for _, p := range work {
-		p.done <- p.err
-	}
+	r.show(work, changed)
 	return true
+}
+
+// show publishes what changes have committed and then answers them, in a goroutine
+// of its own. It waits until the batch before was answered: a change that found
+// its work done by an earlier one may be answered no sooner than that is visible.
+func (r *Registry) show(work []*pending, changed []Changed) {
+	r.queue.showing.Lock()
+	go func() {
+		defer r.queue.showing.Unlock()
+		r.publish(work[0].ctx, changed)
+		point(pointPublished)
+		for _, p := range work {
+			p.done <- p.err
+		}
+	}()
 }
 
 // runAlone commits one change. One that lost a race for a unique key is run
@@ -129,9 +145,7 @@ func (r *Registry) runAlone(p *pending) {
 		switch {
 		case err == nil:
 			point(pointCommitted)
-			r.publish(p.ctx, changed)
-			point(pointPublished)
-			p.done <- p.err
+			r.show([]*pending{p}, changed)
 			return
 		case sqldb.IsUnique(err) && try < attempts:
 			continue

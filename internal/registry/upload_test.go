@@ -9,6 +9,8 @@ import (
 	"encoding/json/jsontext"
 	"errors"
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -372,6 +374,58 @@ func TestGroupCommit(t *testing.T) {
 			if n := w.count("SELECT count(*) FROM generations WHERE channel_id = $1 AND number = $2", c.ChannelID, c.Generation); n != 1 {
 				t.Errorf("generation %d has %d rows in the log", c.Generation, n)
 			}
+		}
+	})
+}
+
+// slowPublisher stops at each call until it is let go on.
+type slowPublisher struct{ entered, let chan struct{} }
+
+// Publish implements registry.Publisher.
+func (p *slowPublisher) Publish(context.Context, []registry.Changed) error {
+	p.entered <- struct{}{}
+	<-p.let
+	return nil
+}
+
+// TestCommitWhilePublishing holds a batch in the publisher: the next one commits
+// meanwhile, and neither it nor who sends the same bytes again is answered before
+// the first is visible.
+func TestCommitWhilePublishing(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		slow := &slowPublisher{make(chan struct{}), make(chan struct{})}
+		w.SetPublisher(slow)
+		answers := make(chan string, 3)
+		send := func(who, name string) {
+			spec := condatest.Spec{Name: name}
+			content := condatest.Make(t, spec)
+			go func() {
+				_, created, err := w.Upload(w.ctx, w.alice, registry.UploadRequest{Owner: "alice", FileName: spec.FileName(), Body: bytes.NewReader(content), Size: -1})
+				answers <- fmt.Sprintf("%s %t %v", who, created, err)
+			}()
+		}
+		send("first", "one")
+		<-slow.entered
+		send("second", "two")
+		for w.count("SELECT count(*) FROM files") < 2 {
+			runtime.Gosched()
+		}
+		send("same", "one")
+		select {
+		case who := <-answers:
+			t.Fatalf("%s was answered before anything was visible", who)
+		default:
+		}
+		slow.let <- struct{}{}
+		if got := <-answers; got != "first true <nil>" {
+			t.Fatalf("the first answer was %q", got)
+		}
+		<-slow.entered
+		slow.let <- struct{}{}
+		got := []string{<-answers, <-answers}
+		slices.Sort(got)
+		if want := []string{"same false <nil>", "second true <nil>"}; !slices.Equal(got, want) {
+			t.Fatalf("got %q, want %q", got, want)
 		}
 	})
 }
