@@ -96,12 +96,14 @@ func (s *snapshot) size() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := int64(sizeOfEntry * cap(s.entries))
-	for form, d := range s.forms {
-		if form != RepodataJSON && form != RepodataZstd { // those are made of runs
+	for form, m := range s.forms {
+		if d := m.made.Load(); d != nil && form != RepodataJSON && form != RepodataZstd { // those are made of runs
 			n += d.Size
 		}
 	}
-	for g := range s.runs {
+	s.text.mu.Lock()
+	defer s.text.mu.Unlock()
+	for g := range groups {
 		for _, r := range slices.Concat(s.lay.own[g], s.lay.inherit[g]) {
 			n += int64(sizeOfEntry * len(r.of))
 			for _, p := range r.run.pieces {

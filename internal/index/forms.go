@@ -33,12 +33,16 @@ func (d *Document) layout(l *repodata.Layout, zstd bool) *Document {
 	return d
 }
 
-// make makes a form; the snapshot is locked.
+// make makes a form.
 func (x *Index) make(ctx context.Context, s *snapshot, form Form) (*Document, error) {
 	d := &Document{ETag: s.etag(form), Modified: s.modified}
 	switch form {
 	case RepodataJSON, RepodataZstd:
-		l, err := repodata.NewRepodata(s.subdir, s.pieces(groupTarBz2), s.pieces(groupConda), nil)
+		laid, err := x.lay(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		l, err := repodata.NewRepodata(s.subdir, laid.pieces(groupTarBz2), laid.pieces(groupConda), nil)
 		if err != nil {
 			return nil, err
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // laying makes the runs of a filtered snapshot, once a form asks for them. It
-// belongs to the lock of the snapshot's documents.
+// belongs to the lock of the snapshot's text.
 type laying struct {
 	done    bool
 	own     [groups][]ownRun
@@ -26,41 +26,47 @@ type ownRun struct {
 
 // handOver gives the runs that a later snapshot of the view may share.
 func (l *laying) handOver(s *snapshot) [groups][]ownRun {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.text.mu.Lock()
+	defer s.text.mu.Unlock()
 	if l.done {
 		return l.own
 	}
 	return l.inherit
 }
 
-// layFiltered lays the runs of a filtered snapshot, which is locked. Where a
+// layFiltered lays the runs of a filtered snapshot. Where a
 // stretch holds the names of a run of the base, all whole, the run is shared; the
 // others are put together from the base's text. Where runs begin depends on the
 // records that are left alone, as in a channel that has no others.
 func (x *Index) layFiltered(ctx context.Context, s, base *snapshot) error {
+	s.text.mu.Lock()
+	defer s.text.mu.Unlock()
 	if s.lay.done {
 		return nil
 	}
 	if err := x.fillColumns(ctx, base); err != nil {
 		return err
 	}
+	theirs, err := x.lay(ctx, base)
+	if err != nil {
+		return err
+	}
+	laid := &runs{}
 	texts := &baseTexts{}
 	for g := range texts {
-		texts[g] = &baseText{base: base, group: g}
+		texts[g] = &baseText{base: base, runs: theirs[g], group: g}
 	}
-	for g := range s.runs {
-		runs, own, err := layOwn(s, base, texts, g)
-		if err != nil {
+	for g := range laid {
+		if laid[g], s.lay.own[g], err = layOwn(s, theirs[g], texts, g); err != nil {
 			return err
 		}
-		s.runs[g], s.lay.own[g] = runs, own
 	}
+	s.text.set(laid)
 	s.lay.done, s.lay.inherit = true, [groups][]ownRun{}
 	return nil
 }
 
-func layOwn(s, base *snapshot, texts *baseTexts, group int) (runs []*run, own []ownRun, err error) {
+func layOwn(s *snapshot, theirs []*run, texts *baseTexts, group int) (runs []*run, own []ownRun, err error) {
 	var list []repodata.NameSize
 	var entries []*entry // of list
 	for _, e := range s.entries {
@@ -74,7 +80,7 @@ func layOwn(s, base *snapshot, texts *baseTexts, group int) (runs []*run, own []
 			list, entries = append(list, repodata.NameSize{Name: e.name, Size: size}), append(entries, e)
 		}
 	}
-	theirs, before := base.runs[group], s.lay.inherit[group]
+	before := s.lay.inherit[group]
 	isPart := func(e *entry) bool { return e.part != nil }
 	for _, rg := range repodata.Chunk(list) {
 		stretch := entries[rg.From:rg.To]
@@ -86,7 +92,7 @@ func layOwn(s, base *snapshot, texts *baseTexts, group int) (runs []*run, own []
 			before = before[1:]
 		}
 		switch {
-		case len(theirs) > 0 && theirs[0].first == first && theirs[0].last == last && theirs[0].names == len(stretch) && !slices.ContainsFunc(stretch, isPart):
+		case len(theirs) > 0 && theirs[0].first == first && theirs[0].last == last && len(theirs[0].of) == len(stretch) && !slices.ContainsFunc(stretch, isPart):
 			runs = append(runs, theirs[0])
 			continue
 		case len(before) > 0 && slices.Equal(before[0].of, stretch):
@@ -103,8 +109,8 @@ func layOwn(s, base *snapshot, texts *baseTexts, group int) (runs []*run, own []
 		if err != nil {
 			return nil, nil, err
 		}
-		r := &run{first: first, last: last, names: len(stretch), pieces: pieces}
-		runs, own = append(runs, r), append(own, ownRun{run: r, of: slices.Clone(stretch)})
+		r := newRun(stretch, pieces)
+		runs, own = append(runs, r), append(own, ownRun{run: r, of: r.of})
 	}
 	return runs, own, nil
 }
@@ -113,6 +119,7 @@ func layOwn(s, base *snapshot, texts *baseTexts, group int) (runs []*run, own []
 // text of one run.
 type baseText struct {
 	base  *snapshot
+	runs  []*run // of the base
 	group int
 	run   *run
 	text  []byte
@@ -133,8 +140,7 @@ func (t *baseText) of(name string) ([]row, error) {
 }
 
 func (t *baseText) read(name string) error {
-	runs := t.base.runs[t.group]
-	i, ok := slices.BinarySearchFunc(runs, name, func(r *run, name string) int {
+	i, ok := slices.BinarySearchFunc(t.runs, name, func(r *run, name string) int {
 		switch {
 		case r.last < name:
 			return -1
@@ -146,7 +152,7 @@ func (t *baseText) read(name string) error {
 	if !ok {
 		return errs.New(errs.Internal, "No piece of the index has %s.", name)
 	}
-	t.run, t.rows = runs[i], map[string][]row{}
+	t.run, t.rows = t.runs[i], map[string][]row{}
 	var records [][]byte
 	t.text = nil // rows of the run before may be in use
 	for _, p := range t.run.pieces {

@@ -55,6 +55,7 @@ func (x *Index) load(ctx context.Context, ch *channel, generation int64, current
 func (x *Index) scan(ctx context.Context, channel string, h head, generation int64) (*snapshot, error) {
 	s := &snapshot{channel: channel, subdir: h.subdir, generation: h.generation, modified: h.at}
 	var segment [groups]segmentBuffer
+	laid := &runs{}
 	var name string
 	var rows []row
 	finish := func() error { // of one name
@@ -68,7 +69,7 @@ func (x *Index) scan(ctx context.Context, channel string, h head, generation int
 				continue
 			}
 			if repodata.Segment(name) {
-				if err := segment[g].flush(s, g); err != nil {
+				if err := segment[g].flush(laid, g); err != nil {
 					return err
 				}
 			}
@@ -93,10 +94,11 @@ func (x *Index) scan(ctx context.Context, channel string, h head, generation int
 		return nil, err
 	}
 	for g := range segment {
-		if err := segment[g].flush(s, g); err != nil {
+		if err := segment[g].flush(laid, g); err != nil {
 			return nil, err
 		}
 	}
+	s.text.set(laid)
 	return s, nil
 }
 
@@ -120,21 +122,21 @@ func (b *segmentBuffer) add(e *entry, rows []row, group int) {
 
 // flush makes the runs of the segment. Segments do not influence each other
 // (repodata.Segment), so laying them one by one equals laying them all.
-func (b *segmentBuffer) flush(s *snapshot, group int) error {
+func (b *segmentBuffer) flush(laid *runs, group int) error {
 	if len(b.entries) == 0 {
 		return nil
 	}
-	runs, err := layRuns(b.entries, group, nil, func(string) bool { return true }, func(names []string) ([]repodata.Piece, error) {
+	runs, err := layRuns(b.entries, group, nil, func(of []*entry) ([]repodata.Piece, error) {
 		var rows []row
-		for _, n := range names {
-			rows = append(rows, b.rows[n]...)
+		for _, e := range of {
+			rows = append(rows, b.rows[e.name]...)
 		}
-		return makePieces(rows, len(names) == 1)
+		return makePieces(rows, len(of) == 1)
 	})
 	if err != nil {
 		return err
 	}
-	s.runs[group] = append(s.runs[group], runs...)
+	laid[group] = append(laid[group], runs...)
 	*b = segmentBuffer{}
 	return nil
 }
@@ -226,57 +228,6 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 		}
 	}
 	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed), list: old.listParts()}
-	isChanged := func(n string) bool { _, ok := changed[n]; return ok }
-	for g := range s.runs {
-		if !touches(old.entries, changed, g) {
-			s.runs[g] = old.runs[g]
-			continue
-		}
-		runs, err := layRuns(s.entries, g, old.runs[g], isChanged, x.piecesOf(ctx, ch.id, h.subdir, generation, g, nil, known))
-		if err != nil {
-			return nil, err
-		}
-		s.runs[g] = runs
-	}
+	s.text.before.Store(old.text.known())
 	return s, nil
-}
-
-// touches reports whether any of the changed names has text in a group, or had.
-func touches(old []*entry, changed map[string]*entry, group int) bool {
-	for n, e := range changed {
-		if e != nil && e.sizes[group] > 0 {
-			return true
-		}
-		if i, ok := find(old, n); ok && old[i].sizes[group] > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// piecesOf gives a maker of pieces from rows: those of the given names, which
-// are neighbours but for the hidden ones between them. A name whose rows are
-// known, as those of a large name that just changed, is not read again.
-func (x *Index) piecesOf(ctx context.Context, channel, subdir string, generation int64, group int, hidden map[string]bool, known map[string][]row) func([]string) ([]repodata.Piece, error) {
-	return func(names []string) ([]repodata.Piece, error) {
-		var rows []row
-		if all, ok := known[names[0]]; ok && len(names) == 1 {
-			for _, r := range all {
-				if groupOf(r.fileName) == group {
-					rows = append(rows, r)
-				}
-			}
-			return makePieces(rows, true)
-		}
-		err := x.eachText(ctx, channel, subdir, generation, names[0], names[len(names)-1], group, func(r row) error {
-			if !hidden[r.name] {
-				rows = append(rows, r)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		return makePieces(rows, len(names) == 1)
-	}
 }

@@ -16,14 +16,16 @@ type listPart struct {
 
 // listParts gives the parts of the shard index that the snapshot has.
 func (s *snapshot) listParts() []*listPart {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.listing.Lock()
+	defer s.listing.Unlock()
 	return s.list
 }
 
-// shardIndex lists the shards (CEP 16); the snapshot is locked. Only parts with
+// shardIndex lists the shards (CEP 16). Only parts with
 // an entry that the state before did not have are encoded.
 func (s *snapshot) shardIndex() *repodata.IndexFrame {
+	s.listing.Lock()
+	defer s.listing.Unlock()
 	s.list = cutList(s.entries, s.list)
 	parts := make([]repodata.IndexPart, len(s.list))
 	for i, p := range s.list {

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"terrarium/internal/repodata"
 )
 
 // The two groups of a repodata document.
@@ -33,13 +31,16 @@ type snapshot struct {
 	modified   time.Time // when that was
 	viewKey    string    // "" or a hash of what is hidden
 
-	entries []*entry // sorted by name
-	runs    [groups][]*run
+	entries []*entry  // sorted by name
+	whole   *snapshot // of a view: the one that has the hidden names, too
 
 	mu    sync.Mutex
-	forms map[Form]*Document
+	forms map[Form]*making
 	views map[string]*snapshot
-	list  []*listPart // of the shard index; of an earlier state until somebody asks
+
+	text    text
+	listing sync.Mutex
+	list    []*listPart // of the shard index; of an earlier state until somebody asks
 
 	hashes sync.Once
 	byHash map[hashKey]*shard
@@ -85,14 +86,6 @@ type shard struct {
 // bare is the shard without its bytes.
 func (s *shard) bare() *shard { return &shard{name: s.name, generation: s.generation, hash: s.hash} }
 
-// run is a stretch of neighbouring names of one group with the pieces that
-// hold their text: one piece, or several for a single large name.
-type run struct {
-	first, last string
-	names       int
-	pieces      []repodata.Piece
-}
-
 // find gives the place of a name and whether it is there.
 func find(entries []*entry, name string) (int, bool) {
 	return slices.BinarySearchFunc(entries, name, func(e *entry, n string) int { return strings.Compare(e.name, n) })
@@ -101,15 +94,6 @@ func find(entries []*entry, name string) (int, bool) {
 func (s *snapshot) has(name string) bool {
 	_, ok := find(s.entries, name)
 	return ok
-}
-
-// pieces gives the pieces of a group in order.
-func (s *snapshot) pieces(group int) []repodata.Piece {
-	out := make([]repodata.Piece, 0, len(s.runs[group]))
-	for _, r := range s.runs[group] {
-		out = append(out, r.pieces...)
-	}
-	return out
 }
 
 // merge gives the sorted list in which the entries of changed stand in place of
@@ -134,47 +118,4 @@ func merge(entries []*entry, changed map[string]*entry) []*entry {
 		}
 	}
 	return append(out, rest...)
-}
-
-// layRuns cuts the names of a group into runs. Runs of prev that hold the same
-// names, none of them changed, are shared; encode gives the pieces of the others.
-// Where runs begin depends on the sorted names and sizes alone, so replicas
-// agree, whatever their history.
-func layRuns(entries []*entry, group int, prev []*run, changed func(name string) bool, encode func(names []string) ([]repodata.Piece, error)) ([]*run, error) {
-	list := sizes(entries, group)
-	var out []*run
-	for _, rg := range repodata.Chunk(list) {
-		names := list[rg.From:rg.To]
-		first, last := names[0].Name, names[len(names)-1].Name
-		for len(prev) > 0 && prev[0].first < first {
-			prev = prev[1:]
-		}
-		if len(prev) > 0 && prev[0].first == first && prev[0].last == last && prev[0].names == len(names) && !slices.ContainsFunc(names, func(n repodata.NameSize) bool { return changed(n.Name) }) {
-			out = append(out, prev[0])
-			continue
-		}
-		plain := slices.Collect(func(yield func(string) bool) {
-			for _, n := range names {
-				if !yield(n.Name) {
-					return
-				}
-			}
-		})
-		pieces, err := encode(plain)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, &run{first: first, last: last, names: len(names), pieces: pieces})
-	}
-	return out, nil
-}
-
-func sizes(entries []*entry, group int) []repodata.NameSize {
-	out := make([]repodata.NameSize, 0, len(entries))
-	for _, e := range entries {
-		if e.sizes[group] > 0 {
-			out = append(out, repodata.NameSize{Name: e.name, Size: e.sizes[group]})
-		}
-	}
-	return out
 }

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"io"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"terrarium/internal/errs"
@@ -143,18 +145,11 @@ func (x *Index) without(ctx context.Context, s *snapshot, hidden []string) (*sna
 	if v := s.views[key]; v != nil {
 		return v, nil
 	}
-	v := &snapshot{channel: s.channel, subdir: s.subdir, generation: s.generation, modified: s.modified, viewKey: key, list: s.list}
+	v := &snapshot{channel: s.channel, subdir: s.subdir, generation: s.generation, modified: s.modified, viewKey: key, list: s.listParts(), whole: s}
 	for _, e := range s.entries {
 		if !gone[e.name] {
 			v.entries = append(v.entries, e)
 		}
-	}
-	for g := range v.runs {
-		runs, err := layRuns(v.entries, g, s.runs[g], func(string) bool { return false }, x.piecesOf(ctx, s.channel, s.subdir, s.generation, g, gone, nil))
-		if err != nil {
-			return nil, err
-		}
-		v.runs[g] = runs
 	}
 	if s.views == nil {
 		s.views = map[string]*snapshot{}
@@ -173,24 +168,16 @@ func (s *snapshot) etag(form Form) string {
 // Document gives a form of the view. It is made when first asked for and kept
 // as long as the generation is the current one.
 func (v *View) Document(ctx context.Context, form Form) (*Document, error) {
-	s := v.snap
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.forms[form]
-	if d == nil {
-		var err error
-		if s.lay != nil && (form == RepodataJSON || form == RepodataZstd) {
-			if err := v.x.layFiltered(ctx, s, v.base); err != nil {
+	d, err := v.snap.document(form, func() (*Document, error) {
+		if v.snap.lay != nil && (form == RepodataJSON || form == RepodataZstd) {
+			if err := v.x.layFiltered(ctx, v.snap, v.base); err != nil {
 				return nil, err
 			}
 		}
-		if d, err = v.x.make(ctx, s, form); err != nil {
-			return nil, err
-		}
-		if s.forms == nil {
-			s.forms = map[Form]*Document{}
-		}
-		s.forms[form] = d
+		return v.x.make(ctx, v.snap, form)
+	})
+	if err != nil {
+		return nil, err
 	}
 	if v.stale {
 		stale := *d
@@ -198,4 +185,38 @@ func (v *View) Document(ctx context.Context, form Form) (*Document, error) {
 		return &stale, nil
 	}
 	return d, nil
+}
+
+// making is a form of a snapshot: each has a lock of its own, so that nobody waits
+// for a large one who wants a small one.
+type making struct {
+	mu   sync.Mutex
+	made atomic.Pointer[Document]
+}
+
+// document gives a form, made by f if it is not there yet.
+func (s *snapshot) document(form Form, f func() (*Document, error)) (*Document, error) {
+	s.mu.Lock()
+	m := s.forms[form]
+	if m == nil {
+		if s.forms == nil {
+			s.forms = map[Form]*making{}
+		}
+		m = &making{}
+		s.forms[form] = m
+	}
+	s.mu.Unlock()
+	if d := m.made.Load(); d != nil {
+		return d, nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if d := m.made.Load(); d != nil {
+		return d, nil
+	}
+	d, err := f()
+	if err == nil {
+		m.made.Store(d)
+	}
+	return d, err
 }
