@@ -109,7 +109,8 @@ func layOwn(s *snapshot, theirs []*run, texts *baseTexts, group int) (runs []*ru
 		if err != nil {
 			return nil, nil, err
 		}
-		r := newRun(stretch, pieces)
+		r := newRun(stretch)
+		r.pieces = pieces
 		runs, own = append(runs, r), append(own, ownRun{run: r, of: r.of})
 	}
 	return runs, own, nil

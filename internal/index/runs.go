@@ -2,9 +2,12 @@ package index
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"terrarium/internal/errs"
 	"terrarium/internal/repodata"
@@ -97,6 +100,8 @@ func layRuns(entries []*entry, group int, before []*run, encode func(of []*entry
 		}
 	}
 	var out []*run
+	var making errgroup.Group
+	making.SetLimit(runtime.GOMAXPROCS(0))
 	for _, rg := range repodata.Chunk(list) {
 		stretch := with[rg.From:rg.To]
 		for len(before) > 0 && before[0].first < stretch[0].name {
@@ -106,19 +111,23 @@ func layRuns(entries []*entry, group int, before []*run, encode func(of []*entry
 			out = append(out, before[0])
 			continue
 		}
-		pieces, err := encode(stretch)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, newRun(stretch, pieces))
+		r := newRun(stretch)
+		out = append(out, r)
+		making.Go(func() (err error) {
+			r.pieces, err = encode(stretch)
+			return err
+		})
+	}
+	if err := making.Wait(); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
 
-// newRun makes a run; it keeps a list of its own, since that of a snapshot would hold
+// newRun makes a run without its pieces; it keeps a list of its own, since that of a snapshot would hold
 // all of its entries.
-func newRun(of []*entry, pieces []repodata.Piece) *run {
-	return &run{first: of[0].name, last: of[len(of)-1].name, of: slices.Clone(of), pieces: pieces}
+func newRun(of []*entry) *run {
+	return &run{first: of[0].name, last: of[len(of)-1].name, of: slices.Clone(of)}
 }
 
 // piecesOf makes the pieces of names that are neighbours in a snapshot, but for

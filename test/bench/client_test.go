@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -98,11 +99,10 @@ func (c *client) get(path, byteRange string, took *time.Duration) ([]byte, error
 	return body, err
 }
 
-// visible reads every form of the index in which a package must be seen: the
-// shard index, the name's shard, the whole .zst and the bytes of repodata.json
-// that hold the record. It gives the time that the server took; what the client
-// needs to look into them is not counted.
-func (c *client) visible(u upload) (took time.Duration, err error) {
+// indexed reads the shard index and the shard in which a package must be seen: what
+// rattler and conda ask for. It gives the time that the server took to answer the
+// two; what the client needs to look into them is not counted.
+func (c *client) indexed(u upload) (took time.Duration, err error) {
 	b, err := c.get("repodata_shards.msgpack.zst", "", &took)
 	if err != nil {
 		return 0, err
@@ -111,26 +111,31 @@ func (c *client) visible(u upload) (took time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	address := ""
-	for i, name := range index.Names {
-		if name == u.name {
-			address = "shards/" + repodata.ShardFileName(index.Hashes[i])
-		}
+	at, ok := slices.BinarySearch(index.Names, u.name)
+	if !ok {
+		return 0, fmt.Errorf("the index does not have %s", u.name)
 	}
-	if b, err = c.get(address, "", &took); err != nil {
+	if b, err = c.get("shards/"+repodata.ShardFileName(index.Hashes[at]), "", &took); err != nil {
 		return 0, err
 	}
 	shard, err := repodata.DecodeShard(b)
 	if err != nil {
 		return 0, err
 	}
-	listed := false
-	for _, f := range shard.Files {
-		listed = listed || f.FileName == u.fileName
-	}
-	if !listed {
+	if !slices.ContainsFunc(shard.Files, func(f repodata.ShardFile) bool { return f.FileName == u.fileName }) {
 		return 0, fmt.Errorf("the shard of %s does not list %s", u.name, u.fileName)
 	}
+	return took, nil
+}
+
+// visible reads the other forms, too: the whole .zst and the bytes of repodata.json
+// that hold the record. The text of what changed since somebody asked last is made
+// within it.
+func (c *client) visible(u upload) (took time.Duration, err error) {
+	if took, err = c.indexed(u); err != nil {
+		return 0, err
+	}
+	var b []byte
 	if b, err = c.get("repodata.json.zst", "", &took); err != nil {
 		return 0, err
 	}

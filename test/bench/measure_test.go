@@ -59,6 +59,7 @@ type measured struct {
 	loaded   int64         // peak RSS after the first load, in bytes
 
 	own     []time.Duration // request to answer, one client
+	indexed []time.Duration // the same, and shard index and shard read
 	visible []time.Duration // the same and every form read, the last of each round
 	cpu     time.Duration   // of the server for all of them, reading included
 	written int64           // bytes to the disk for all of them
@@ -132,6 +133,11 @@ func (s *subject) round(t testing.TB) {
 			t.Fatal(err)
 		}
 		s.own = append(s.own, took)
+		read, err := s.client.indexed(u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.indexed = append(s.indexed, took+read)
 		if i == len(list)-1 {
 			read, err := s.client.visible(u)
 			if err != nil {

@@ -22,8 +22,8 @@ type peer struct {
 }
 
 // ratio says how many times longer index_fs takes than an upload takes to be
-// visible in every form.
-func (p peer) ratio(s *subject) float64 { return float64(p.wall) / float64(quantile(s.visible, 0.5)) }
+// visible in shard index and shard; index_fs writes all forms.
+func (p peer) ratio(s *subject) float64 { return float64(p.wall) / float64(quantile(s.indexed, 0.5)) }
 
 // indexFolder lays the records of a subject out as a folder, where each file
 // is empty (index_fs opens only those that it does not know), and measures
