@@ -8,7 +8,6 @@ import (
 	"terrarium/internal/conda"
 	"terrarium/internal/errs"
 	"terrarium/internal/repodata"
-	"terrarium/internal/sqldb"
 )
 
 // currentLimit is the number of names above which current_repodata.json is not
@@ -96,28 +95,4 @@ func (x *Index) currentRepodata(ctx context.Context, s *snapshot) (*repodata.Lay
 		entries = append(entries, repodata.Entry{FileName: f.FileName, JSON: enc.JSON})
 	}
 	return repodata.NewDocument(s.subdir, entries, nil)
-}
-
-// runExports gathers the run exports of the snapshot's records.
-func (x *Index) runExports(ctx context.Context, s *snapshot) (*repodata.Layout, error) {
-	var entries []repodata.Entry
-	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
-		var name string
-		var e repodata.Entry
-		if err := r.Scan(&name, &e.FileName, &e.JSON); err != nil {
-			return err
-		}
-		if s.lists(name, e.FileName) {
-			entries = append(entries, e)
-		}
-		return nil
-	}, `
-		SELECT name, file_name, run_exports FROM records
-		WHERE channel_id = $1 AND subdir = $2 AND run_exports IS NOT NULL
-		  AND added <= $3 AND (removed IS NULL OR removed > $3)
-		ORDER BY name, file_name`, s.channel, s.subdir, s.generation)
-	if err != nil {
-		return nil, err
-	}
-	return repodata.NewRunExports(s.subdir, entries)
 }

@@ -126,7 +126,7 @@ func (b *segmentBuffer) flush(laid *runs, group int) error {
 	if len(b.entries) == 0 {
 		return nil
 	}
-	runs, err := layRuns(b.entries, group, nil, func(of []*entry) ([]repodata.Piece, error) {
+	runs, err := layRuns(b.entries, func(e *entry) int { return e.sizes[group] }, nil, func(of []*entry) ([]repodata.Piece, error) {
 		var rows []row
 		for _, e := range of {
 			rows = append(rows, b.rows[e.name]...)
@@ -229,5 +229,6 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 	}
 	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed), list: old.listParts()}
 	s.text.before.Store(old.text.known())
+	s.exports.before.Store(old.exports.known())
 	return s, nil
 }

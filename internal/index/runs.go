@@ -70,7 +70,7 @@ func (x *Index) lay(ctx context.Context, s *snapshot) (*runs, error) {
 	laid := &runs{}
 	for g := range laid {
 		var err error
-		if laid[g], err = layRuns(s.entries, g, before[g], func(of []*entry) ([]repodata.Piece, error) { return x.piecesOf(ctx, s, g, of) }); err != nil {
+		if laid[g], err = layRuns(s.entries, func(e *entry) int { return e.sizes[g] }, before[g], func(of []*entry) ([]repodata.Piece, error) { return x.piecesOf(ctx, s, g, of) }); err != nil {
 			return nil, err
 		}
 	}
@@ -87,16 +87,16 @@ func (r *runs) pieces(group int) []repodata.Piece {
 	return out
 }
 
-// layRuns cuts the names of a group into runs. Runs of before that are of the same
+// layRuns cuts names with text of some size into runs. Runs of before that are of the same
 // entries are shared; encode gives the pieces of the others. Where runs begin
 // depends on the sorted names and sizes alone, so replicas agree, whatever their
 // history.
-func layRuns(entries []*entry, group int, before []*run, encode func(of []*entry) ([]repodata.Piece, error)) ([]*run, error) {
+func layRuns(entries []*entry, size func(*entry) int, before []*run, encode func(of []*entry) ([]repodata.Piece, error)) ([]*run, error) {
 	list := make([]repodata.NameSize, 0, len(entries))
 	with := make([]*entry, 0, len(entries))
 	for _, e := range entries {
-		if e.sizes[group] > 0 {
-			list, with = append(list, repodata.NameSize{Name: e.name, Size: e.sizes[group]}), append(with, e)
+		if n := size(e); n > 0 {
+			list, with = append(list, repodata.NameSize{Name: e.name, Size: n}), append(with, e)
 		}
 	}
 	var out []*run

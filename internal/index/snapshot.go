@@ -38,7 +38,8 @@ type snapshot struct {
 	forms map[Form]*making
 	views map[string]*snapshot
 
-	text    text
+	text    text // of repodata.json
+	exports text // of run_exports.json
 	listing sync.Mutex
 	list    []*listPart // of the shard index; of an earlier state until somebody asks
 
@@ -71,8 +72,9 @@ type entry struct {
 	sizes [groups]int // bytes of JSON text of its records, unless part is there
 	shard *shard
 
-	columns atomic.Pointer[columns] // nil until a predicate asks
-	part    *part                   // of a view that loses some records of the name
+	columns atomic.Pointer[columns]     // nil until a predicate asks
+	exports atomic.Pointer[exportSizes] // nil until somebody asks for run_exports.json
+	part    *part                       // of a view that loses some records of the name
 }
 
 // shard is one encoded shard.

@@ -19,15 +19,27 @@ func NewRunExports(subdir string, entries []Entry) (*Layout, error) {
 		if e.JSON == nil {
 			continue
 		}
-		text := make([]byte, 0, len(`{"run_exports":}`)+len(e.JSON))
-		text = append(text, `{"run_exports":`...)
-		text = append(text, e.JSON...)
-		wrapped = append(wrapped, Entry{FileName: e.FileName, JSON: append(text, '}')})
+		wrapped = append(wrapped, Entry{FileName: e.FileName, JSON: WrapRunExports(e.JSON)})
 	}
 	tarBz2, conda, err := piecesOf(wrapped)
 	if err != nil {
 		return nil, err
 	}
+	return LayRunExports(subdir, tarBz2, conda)
+}
+
+// WrapRunExports gives what stands in run_exports.json under the name of a file:
+// {"run_exports":{…}}.
+func WrapRunExports(exports []byte) []byte {
+	text := make([]byte, 0, len(`{"run_exports":}`)+len(exports))
+	text = append(text, `{"run_exports":`...)
+	text = append(text, exports...)
+	return append(text, '}')
+}
+
+// LayRunExports is NewRunExports for text that was cut into pieces, of the values
+// that WrapRunExports gives, for each of the two groups.
+func LayRunExports(subdir string, tarBz2, conda []Piece) (*Layout, error) {
 	head := []byte(`{"info":{`)
 	if platform, arch, ok := platformOf(subdir); ok {
 		head = append(head, `"arch":`...)

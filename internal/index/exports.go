@@ -1,0 +1,173 @@
+package index
+
+import (
+	"context"
+
+	"terrarium/internal/repodata"
+	"terrarium/internal/sqldb"
+)
+
+// run_exports.json is made of runs like repodata.json, of another text: what a
+// change costs are the names that it changed. Nothing of it is made until somebody
+// asks.
+
+// exportSizes are the bytes of text that an entry has in run_exports.json, by group.
+type exportSizes [groups]int
+
+// runExports gives the run exports of the snapshot's records (CEP 12).
+func (x *Index) runExports(ctx context.Context, s *snapshot) (*repodata.Layout, error) {
+	laid, err := x.layExports(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return repodata.LayRunExports(s.subdir, laid.pieces(groupTarBz2), laid.pieces(groupConda))
+}
+
+func (x *Index) layExports(ctx context.Context, s *snapshot) (*runs, error) {
+	t := &s.exports
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if r := t.laid.Load(); r != nil {
+		return r, nil
+	}
+	if s.lay != nil {
+		return x.layFilteredExports(ctx, s)
+	}
+	before := t.before.Load()
+	if s.whole != nil {
+		var err error
+		if before, err = x.layExports(ctx, s.whole); err != nil {
+			return nil, err
+		}
+	}
+	if before == nil {
+		before = &runs{}
+	}
+	if err := x.fillExports(ctx, s); err != nil {
+		return nil, err
+	}
+	laid := &runs{}
+	for g := range laid {
+		var err error
+		laid[g], err = layRuns(s.entries, func(e *entry) int { return e.exports.Load()[g] }, before[g], func(of []*entry) ([]repodata.Piece, error) {
+			rows, next := []row(nil), 0
+			err := x.eachExport(ctx, s, of[0].name, of[len(of)-1].name, func(r row) error {
+				for next < len(of) && of[next].name < r.name {
+					next++
+				}
+				if next < len(of) && of[next].name == r.name && groupOf(r.fileName) == g {
+					rows = append(rows, r)
+				}
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+			return makePieces(rows, len(of) == 1)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	t.set(laid)
+	return laid, nil
+}
+
+// layFilteredExports makes the runs of a filtered view from all rows.
+func (x *Index) layFilteredExports(ctx context.Context, s *snapshot) (*runs, error) {
+	rows := map[string][]row{}
+	if err := x.eachExport(ctx, s, "", "", func(r row) error {
+		if s.lists(r.name, r.fileName) {
+			rows[r.name] = append(rows[r.name], r)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	laid := &runs{}
+	for g := range laid {
+		of := func(name string) (list []row) {
+			for _, r := range rows[name] {
+				if groupOf(r.fileName) == g {
+					list = append(list, r)
+				}
+			}
+			return list
+		}
+		var err error
+		laid[g], err = layRuns(s.entries, func(e *entry) int { return sizeOfExports(of(e.name)) }, nil, func(entries []*entry) ([]repodata.Piece, error) {
+			var list []row
+			for _, e := range entries {
+				list = append(list, of(e.name)...)
+			}
+			return makePieces(list, len(entries) == 1)
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	s.exports.set(laid)
+	return laid, nil
+}
+
+func sizeOfExports(rows []row) (n int) {
+	for _, r := range rows {
+		n += repodata.EntrySize(r.fileName, r.json)
+	}
+	return n
+}
+
+// fillExports sees to it that every entry of a snapshot has its sizes.
+func (x *Index) fillExports(ctx context.Context, s *snapshot) error {
+	missing := map[string]*exportSizes{}
+	for _, e := range s.entries {
+		if e.exports.Load() == nil {
+			missing[e.name] = &exportSizes{}
+		}
+	}
+	add := func(r row) error {
+		if m := missing[r.name]; m != nil {
+			m[groupOf(r.fileName)] += repodata.EntrySize(r.fileName, r.json)
+		}
+		return nil
+	}
+	if len(missing) > manyNames {
+		if err := x.eachExport(ctx, s, "", "", add); err != nil {
+			return err
+		}
+	} else {
+		for name := range missing {
+			if err := x.eachExport(ctx, s, name, name, add); err != nil {
+				return err
+			}
+		}
+	}
+	for _, e := range s.entries {
+		if m := missing[e.name]; m != nil {
+			e.exports.CompareAndSwap(nil, m)
+		}
+	}
+	return nil
+}
+
+// eachExport calls f for every record of which the run exports are known, in the
+// order of names and file names, with the text that stands in run_exports.json as
+// its JSON. last "" means all names.
+func (x *Index) eachExport(ctx context.Context, s *snapshot, first, last string, f func(row) error) error {
+	query := `SELECT name, file_name, run_exports FROM records
+		WHERE channel_id = $1 AND subdir = $2 AND run_exports IS NOT NULL
+		  AND added <= $3 AND (removed IS NULL OR removed > $3)`
+	args := []any{s.channel, s.subdir, s.generation}
+	if last != "" {
+		query += " AND name >= $4 AND name <= $5"
+		args = append(args, first, last)
+	}
+	return x.db.EachRow(ctx, func(r *sqldb.Rows) error {
+		var v row
+		if err := r.Scan(&v.name, &v.fileName, &v.json); err != nil {
+			return err
+		}
+		v.json = repodata.WrapRunExports(v.json)
+		return f(v)
+	}, query+" ORDER BY name, file_name", args...)
+}
