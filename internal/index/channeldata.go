@@ -50,11 +50,11 @@ func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string
 		return nil, err
 	}
 	return st.whole.get("channeldata."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) {
-		files, err := x.channelFiles(ctx, open, st, func(_, name, _ string) bool { return !hidden.hides(name) })
+		parts, err := x.dataParts(ctx, open, st)
 		if err != nil {
 			return nil, err
 		}
-		b, err := repodata.NewChannelData(st.names(hidden), files).Encode()
+		b, err := channeldata(parts, st.names(hidden), hidden.hides)
 		if err != nil {
 			return nil, err
 		}
@@ -64,9 +64,14 @@ func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string
 }
 
 // channelFiles reads the records of a state that lists has, with what their
-// archives say about themselves.
-func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *state, lists func(subdir, name, fileName string) bool) ([]repodata.ChannelFile, error) {
+// archives say about themselves. Where names is not nil, only theirs are read.
+func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *state, names []string, lists func(subdir, name, fileName string) bool) ([]repodata.ChannelFile, error) {
 	var out []repodata.ChannelFile
+	among, args := "", []any{open.Records().ID, st.generation}
+	if names != nil {
+		among = " AND r.subdir IN (SELECT value FROM " + x.db.EachText("$3") + " AS there) AND r.name IN (SELECT value FROM " + x.db.EachText("$4") + " AS wanted)"
+		args = append(args, st.sorted(), names)
+	}
 	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
 		var name, fileName string
 		var js, exports, about, flags []byte
@@ -99,8 +104,7 @@ func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *stat
 	}, `
 		SELECT r.subdir, r.name, r.file_name, r.json, r.run_exports, i.about, i.flags
 		FROM records r LEFT JOIN file_info i ON i.file_id = r.file_id
-		WHERE r.channel_id = $1 AND r.added <= $2 AND (r.removed IS NULL OR r.removed > $2)`,
-		open.Records().ID, st.generation)
+		WHERE r.channel_id = $1 AND r.added <= $2 AND (r.removed IS NULL OR r.removed > $2)`+among, args...)
 	return out, err
 }
 

@@ -39,7 +39,7 @@ func (x *Index) FilteredChanneldata(ctx context.Context, open registry.Opened, p
 	}
 	form := "channeldata." + hex.EncodeToString(sum.Sum(nil)[:8])
 	return st.whole.get(form+"."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) {
-		files, err := x.channelFiles(ctx, open, st, func(subdir, name, fileName string) bool {
+		files, err := x.channelFiles(ctx, open, st, nil, func(subdir, name, fileName string) bool {
 			return views[subdir] != nil && views[subdir].lists(name, fileName)
 		})
 		if err != nil {

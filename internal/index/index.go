@@ -91,6 +91,7 @@ type state struct {
 	generation int64
 	subdirs    map[string]*snapshot
 	whole      wholeDocuments
+	data       dataParts // of channeldata.json
 	sights     sights
 }
 

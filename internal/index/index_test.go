@@ -257,6 +257,20 @@ func TestUploadIsInEveryForm(t *testing.T) {
 	})
 }
 
+// wholeData gives the bytes of channeldata.json.
+func (w *world) wholeData(x *index.Index, open registry.Opened) []byte {
+	w.Helper()
+	d, err := x.Channeldata(w.Context(), open, "")
+	if err != nil {
+		w.Fatal(err)
+	}
+	b, err := io.ReadAll(d.Open())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return b
+}
+
 // TestIncrementalEqualsScratch makes random changes and compares, after each,
 // every form of the index that lived through all of them with the forms of one
 // that has just read the rows: byte for byte, ETags included.
@@ -285,6 +299,9 @@ func TestIncrementalEqualsScratch(t *testing.T) {
 				if rnd.IntN(3) == 0 {
 					s.Format = conda.FormatTarBz2
 				}
+				if rnd.IntN(2) == 0 {
+					s.RunExports = &conda.RunExports{Weak: []string{s.Name}}
+				}
 				f := w.upload("main", s, false)
 				live[f.Name] = f
 			}
@@ -304,6 +321,9 @@ func TestIncrementalEqualsScratch(t *testing.T) {
 				if !bytes.Equal(b1, b2) || d1.ETag != d2.ETag || !d1.Modified.Equal(d2.Modified) {
 					t.Fatalf("step %d: %s differs between a lived-in index and a fresh one (ETags %s, %s)", step, form, d1.ETag, d2.ETag)
 				}
+			}
+			if whole, again := w.wholeData(w.idx, open), w.wholeData(scratch, open); !bytes.Equal(whole, again) {
+				t.Fatalf("step %d: channeldata.json differs between a lived-in index and a fresh one:\n%s\n%s", step, whole, again)
 			}
 		}
 		for g, files := range byGeneration {

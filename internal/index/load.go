@@ -178,6 +178,7 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 	for k, v := range cur.subdirs {
 		next.subdirs[k] = v
 	}
+	next.data.before.Store(cur.data.known())
 	for _, h := range heads {
 		touched, err := sqldb.All(ctx, x.db, func(r *sqldb.Rows, t *touchedName) error { return r.Scan(&t.name, &t.first) }, `
 			SELECT name, min(number) FROM generation_names

@@ -148,6 +148,29 @@ func (d ChannelData) Encode() ([]byte, error) {
 	return canonicalJSON(v)
 }
 
+// Encode encodes what a channel says of one package, its keys sorted: the value
+// that stands under its name in ChannelData.Encode.
+func (p ChannelPackage) Encode() (jsontext.Value, error) {
+	b, err := marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	return canonicalJSON(jsontext.Value(b))
+}
+
+// ChannelDataHead and what ChannelDataTail gives stand around the packages of a
+// channeldata.json that is put together from the encoded ones.
+const ChannelDataHead = `{"channeldata_version":1,"packages":{`
+
+// ChannelDataTail ends the packages and names the subdirs.
+func ChannelDataTail(subdirs []string) ([]byte, error) {
+	list, err := marshal(slices.Compact(slices.Sorted(slices.Values(subdirs))))
+	if err != nil {
+		return nil, err
+	}
+	return append(append([]byte(`},"subdirs":`), list...), '}'), nil
+}
+
 // maxChannelData is the largest channeldata.json that is read, in bytes; that
 // of conda-forge has about 30 MB.
 const maxChannelData = 256 << 20

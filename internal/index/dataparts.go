@@ -1,0 +1,150 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"encoding/json/jsontext"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"terrarium/internal/conda"
+	"terrarium/internal/registry"
+	"terrarium/internal/repodata"
+)
+
+// dataPart is what channeldata.json says of the packages of one name, and what
+// that was made of: the entries of the name in all subdirs.
+type dataPart struct {
+	of   []*entry
+	says []packageData
+}
+
+// packageData is one member of packages.
+type packageData struct {
+	name string
+	json jsontext.Value
+}
+
+// dataParts are those of a state, by name. They are made when somebody asks for
+// channeldata.json; a later state shares those of names that have the same entries.
+type dataParts struct {
+	mu     sync.Mutex // held while they are made
+	made   atomic.Pointer[map[string]*dataPart]
+	before atomic.Pointer[map[string]*dataPart]
+}
+
+// known gives the parts that a later state may share.
+func (p *dataParts) known() *map[string]*dataPart {
+	if m := p.made.Load(); m != nil {
+		return m
+	}
+	return p.before.Load()
+}
+
+// dataParts gives the parts of a state.
+func (x *Index) dataParts(ctx context.Context, open registry.Opened, st *state) (map[string]*dataPart, error) {
+	p := &st.data
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m := p.made.Load(); m != nil {
+		return *m, nil
+	}
+	of := map[string][]*entry{}
+	for _, subdir := range st.sorted() {
+		for _, e := range st.subdirs[subdir].entries {
+			of[e.name] = append(of[e.name], e)
+		}
+	}
+	var before map[string]*dataPart
+	if m := p.before.Load(); m != nil {
+		before = *m
+	}
+	made, missing := make(map[string]*dataPart, len(of)), []string{}
+	for name, entries := range of {
+		if b := before[name]; b != nil && slices.Equal(b.of, entries) {
+			made[name] = b
+			continue
+		}
+		made[name] = &dataPart{of: entries}
+		missing = append(missing, name)
+	}
+	if err := x.makeParts(ctx, open, st, made, missing); err != nil {
+		return nil, err
+	}
+	p.made.Store(&made)
+	p.before.Store(nil)
+	return made, nil
+}
+
+// makeParts fills in the parts of the missing names.
+func (x *Index) makeParts(ctx context.Context, open registry.Opened, st *state, made map[string]*dataPart, missing []string) error {
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	among := missing
+	if len(missing) > manyNames {
+		among = nil // one pass over all rows is cheaper
+	}
+	files, err := x.channelFiles(ctx, open, st, among, func(_, name, _ string) bool {
+		_, ok := slices.BinarySearch(missing, name)
+		return ok
+	})
+	if err != nil {
+		return err
+	}
+	for name, p := range repodata.NewChannelData(nil, files).Packages {
+		text, err := p.Encode()
+		if err != nil {
+			return err
+		}
+		part := made[conda.NormalizeName(name)]
+		if part == nil {
+			continue // a row whose name is none; no entry has it
+		}
+		part.says = append(part.says, packageData{name, text})
+	}
+	return nil
+}
+
+// sorted gives the names of the state's subdirs in order.
+func (st *state) sorted() []string {
+	list := make([]string, 0, len(st.subdirs))
+	for subdir := range st.subdirs {
+		list = append(list, subdir)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// channeldata puts the document together for those from whom some names are hidden.
+func channeldata(parts map[string]*dataPart, subdirs []string, hides func(name string) bool) ([]byte, error) {
+	var packages []packageData
+	size := 0
+	for name, p := range parts {
+		if hides(name) {
+			continue
+		}
+		for _, d := range p.says {
+			packages = append(packages, d)
+			size += len(d.name) + len(d.json) + 4
+		}
+	}
+	slices.SortFunc(packages, func(a, b packageData) int { return strings.Compare(a.name, b.name) })
+	tail, err := repodata.ChannelDataTail(subdirs)
+	if err != nil {
+		return nil, err
+	}
+	out := bytes.NewBuffer(make([]byte, 0, size+len(tail)+64))
+	out.WriteString(repodata.ChannelDataHead)
+	for i, d := range packages {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.Write(repodata.AppendEntry(nil, d.name, d.json))
+	}
+	out.Write(tail)
+	return out.Bytes(), nil
+}
