@@ -92,15 +92,30 @@ func liveRecord(alias, channel string) string {
 	return fmt.Sprintf("(%[1]s.added <= "+current+" AND (%[1]s.removed IS NULL OR %[1]s.removed > "+current+"))", alias, channel)
 }
 
+// listFrom are the files of $2 that a channel, $1, is to list and does not list;
+// listed is what else makes a record r one that it lists. listInto makes their
+// records, which begin in generation $3.
+func listFrom(tx *sqldb.DB, listed string) string {
+	return ` FROM files f JOIN packages p ON p.id = f.package_id
+		WHERE f.id IN (SELECT value FROM ` + tx.EachText("$2") + ` AS wanted) AND f.type = 'conda' AND f.record_json IS NOT NULL
+		AND f.withdrawn_at IS NULL AND f.deleted_at IS NULL
+		AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = $1 AND (` + liveRecord("r", "$1") + listed + "))"
+}
+
+func listInto(tx *sqldb.DB) string {
+	return `INSERT INTO records
+		(channel_id, subdir, name, file_name, added, file_id, version, build, build_number,
+		 license, timestamp_ms, indexed_ms, size, json, msgpack, run_exports)
+		SELECT $1, f.subdir, p.name, f.name, CAST($3 AS BIGINT), f.id, f.version, f.build, f.build_number,
+		 f.license, f.timestamp_ms, f.indexed_ms, f.size, f.record_json, f.record_msgpack, f.run_exports` +
+		listFrom(tx, " OR r.added = CAST($3 AS BIGINT)") + " RETURNING subdir, name"
+}
+
 // list begins a stretch of records for files in a channel: those that are conda
 // packages, neither withdrawn nor deleted, and not listed there already.
 func (c *change) list(ctx context.Context, channelID string, fileIDs []string) error {
-	const from = ` FROM files f JOIN packages p ON p.id = f.package_id
-		WHERE f.id IN (SELECT value FROM %s AS wanted) AND f.type = 'conda' AND f.record_json IS NOT NULL
-		AND f.withdrawn_at IS NULL AND f.deleted_at IS NULL
-		AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = $1 AND %s)`
 	var some int
-	err := c.tx.Row(ctx, "SELECT count(*)"+fmt.Sprintf(from, c.tx.EachText("$2"), liveRecord("r", "$1")), channelID, fileIDs).Scan(&some)
+	err := c.tx.Row(ctx, "SELECT count(*)"+listFrom(c.tx, ""), channelID, fileIDs).Scan(&some)
 	if err != nil {
 		return fmt.Errorf("look for files to list: %w", err)
 	}
@@ -114,13 +129,7 @@ func (c *change) list(ctx context.Context, channelID string, fileIDs []string) e
 	if err := c.unstage(ctx, channelID, cc, fileIDs); err != nil {
 		return err
 	}
-	rows, err := sqldb.All(ctx, c.tx, scanTouched, `INSERT INTO records
-		(channel_id, subdir, name, file_name, added, file_id, version, build, build_number,
-		 license, timestamp_ms, indexed_ms, size, json, msgpack, run_exports)
-		SELECT $1, f.subdir, p.name, f.name, CAST($3 AS BIGINT), f.id, f.version, f.build, f.build_number,
-		 f.license, f.timestamp_ms, f.indexed_ms, f.size, f.record_json, f.record_msgpack, f.run_exports`+
-		fmt.Sprintf(from, c.tx.EachText("$2"), liveRecord("r", "$1"))+" RETURNING subdir, name",
-		channelID, fileIDs, cc.generation)
+	rows, err := sqldb.All(ctx, c.tx, scanTouched, listInto(c.tx), channelID, fileIDs, cc.generation)
 	if err != nil {
 		return fmt.Errorf("list files in channel %s: %w", channelID, err)
 	}

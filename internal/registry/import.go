@@ -251,13 +251,13 @@ func (i *importer) end(ctx context.Context) error {
 				return err
 			}
 		} else {
+			if err := c.mayReplace(ctx, ch, i.present); err != nil {
+				return err
+			}
 			err := i.staging.current(ctx, c, map[string]*subdirChange{
 				i.subdir: {names: map[string]bool{}, staged: i.names, added: int64(i.count.Added + i.count.Changed), removed: int64(i.count.Changed)},
 			})
 			if err != nil {
-				return err
-			}
-			if err := c.mayReplace(ctx, ch, i.present); err != nil {
 				return err
 			}
 			if _, err := c.giveLabel(ctx, ch, ids(i.present)); err != nil {

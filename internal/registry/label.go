@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"terrarium/internal/access"
@@ -30,114 +29,71 @@ const mainLabel = "main"
 // and gives how many came. Write on each package is needed; errs.Forbidden when
 // the channel is locked or not local.
 func (r *Registry) AddLabel(ctx context.Context, actor access.Actor, owner, label string, s Selector) (n int, err error) {
-	err = r.change(ctx, actor, "label", func(ctx context.Context, c *change) error {
-		n = 0
-		o, pkg, files, err := c.selected(ctx, owner, s, "")
-		if err != nil {
-			return err
-		}
-		ch, err := c.target(ctx, o, label)
-		if err != nil {
-			return err
-		}
-		if err := c.writable(pkg, files, ch); err != nil {
-			return err
-		}
-		if len(files) == 0 {
-			return nil
-		}
-		if ch, err = c.ensureChannel(ctx, o, ch); err != nil {
-			return err
-		}
-		n, err = c.label(ctx, ch, files)
-		if err != nil {
-			return err
-		}
-		if err := c.relabelled(ctx, ch, files); err != nil {
-			return err
-		}
-		return c.auditLabel(ctx, "label.add", ch, s, n)
+	return r.relabel(ctx, actor, relabelling{
+		owner: owner, selector: s,
+		pick: func(ctx context.Context, c *change) (p picked, err error) {
+			if p.owner, p.pkg, p.files, err = c.selected(ctx, owner, s, ""); err != nil {
+				return picked{}, err
+			}
+			p.channel, err = c.target(ctx, p.owner, label)
+			return p, err
+		},
+		idle:  true,
+		entry: func(ch Channel, n int) audit.Entry { return labelEntry("label.add", ch, s, n) },
 	})
-	return n, err
 }
 
 // RemoveLabel takes the selected files out of OWNER/LABEL and gives how many
 // went. The channel stays, as an empty one. errs.NotFound when there is no such
 // label.
 func (r *Registry) RemoveLabel(ctx context.Context, actor access.Actor, owner, label string, s Selector) (n int, err error) {
-	err = r.change(ctx, actor, "label", func(ctx context.Context, c *change) error {
-		n = 0
-		ch, err := c.loadChannel(ctx, access.Read, owner, label)
-		if err != nil {
-			return err
-		}
-		_, pkg, files, err := c.selected(ctx, owner, s, ch.ID)
-		if err != nil {
-			return err
-		}
-		if err := c.writable(pkg, files, ch); err != nil {
-			return err
-		}
-		if err := open(ch); err != nil {
-			return err
-		}
-		if n, err = c.unlabel(ctx, ch, files); err != nil {
-			return err
-		}
-		if err := c.relabelled(ctx, ch, files); err != nil {
-			return err
-		}
-		return c.auditLabel(ctx, "label.remove", ch, s, n)
+	return r.relabel(ctx, actor, relabelling{
+		owner: owner, from: label, selector: s,
+		pick: func(ctx context.Context, c *change) (p picked, err error) {
+			if p.channel, err = c.loadChannel(ctx, access.Read, owner, label); err != nil {
+				return picked{}, err
+			}
+			p.owner, p.pkg, p.files, err = c.selected(ctx, owner, s, p.channel.ID)
+			return p, err
+		},
+		off:   true,
+		entry: func(ch Channel, n int) audit.Entry { return labelEntry("label.remove", ch, s, n) },
 	})
-	return n, err
 }
 
 // CopyLabel puts all files of one label into another, which is made if need be,
 // and gives how many came.
 func (r *Registry) CopyLabel(ctx context.Context, actor access.Actor, owner, from, to string) (n int, err error) {
-	err = r.change(ctx, actor, "label", func(ctx context.Context, c *change) error {
-		n = 0
-		source, err := c.loadChannel(ctx, access.Read, owner, from)
-		if err != nil {
-			return err
-		}
-		if err := local(source); err != nil {
-			return err // its files carry no label that could be copied
-		}
-		o, _, files, err := c.selected(ctx, owner, Selector{}, source.ID)
-		if err != nil {
-			return err
-		}
-		ch, err := c.target(ctx, o, to)
-		if err != nil {
-			return err
-		}
-		if err := c.writable(Package{}, files, ch); err != nil {
-			return err
-		}
-		if ch, err = c.ensureChannel(ctx, o, ch); err != nil {
-			return err
-		}
-		if n, err = c.label(ctx, ch, files); err != nil {
-			return err
-		}
-		if err := c.relabelled(ctx, ch, files); err != nil {
-			return err
-		}
-		return c.audit(ctx, audit.Entry{
-			Action: "label.copy", OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
-			ObjectName: ch.OwnerName + "/" + ch.Name, After: map[string]any{"from": source.Name, "files": n},
-		})
+	return r.relabel(ctx, actor, relabelling{
+		owner: owner, from: from,
+		pick: func(ctx context.Context, c *change) (p picked, err error) {
+			source, err := c.loadChannel(ctx, access.Read, owner, from)
+			if err != nil {
+				return picked{}, err
+			}
+			if err := local(source); err != nil {
+				return picked{}, err // its files carry no label that could be copied
+			}
+			if p.owner, _, p.files, err = c.selected(ctx, owner, Selector{}, source.ID); err != nil {
+				return picked{}, err
+			}
+			p.channel, err = c.target(ctx, p.owner, to)
+			return p, err
+		},
+		entry: func(ch Channel, n int) audit.Entry {
+			e := labelEntry("label.copy", ch, Selector{}, n)
+			e.After = map[string]any{"from": strings.ToLower(from), "files": n}
+			return e
+		},
 	})
-	return n, err
 }
 
-func (c *change) auditLabel(ctx context.Context, action string, ch Channel, s Selector, n int) error {
-	return c.audit(ctx, audit.Entry{
+func labelEntry(action string, ch Channel, s Selector, n int) audit.Entry {
+	return audit.Entry{
 		Action: action, OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
 		ObjectName: ch.OwnerName + "/" + ch.Name,
 		After:      map[string]any{"package": s.Package, "version": s.Version, "basename": s.Basename, "files": n},
-	})
+	}
 }
 
 // selected gives the live files that a selector names and that the actor may
@@ -147,25 +103,13 @@ func (c *change) selected(ctx context.Context, ownerName string, s Selector, cha
 	if o, err = loadOwner(ctx, c.tx, ownerName); err != nil {
 		return owner{}, Package{}, nil, err
 	}
-	where := " WHERE f.owner_id = $1 AND f.deleted_at IS NULL"
-	args := []any{o.ID}
-	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
 	if s.Package != nil {
 		if p, err = c.loadPackage(ctx, access.Read, ownerName, *s.Package); err != nil {
 			return owner{}, Package{}, nil, err
 		}
-		where += " AND f.package_id = " + arg(p.ID)
 	}
-	if s.Version != nil {
-		where += " AND f.version = " + arg(*s.Version)
-	}
-	if s.Basename != nil {
-		where += " AND f.basename = " + arg(*s.Basename)
-	}
-	if channelID != "" {
-		where += " AND EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id AND fc.channel_id = " + arg(channelID) + ")"
-	}
-	where += " AND " + access.ReadablePackages(whole(c.actor), arg, c.tx, "p")
+	where, args := s.where(o.ID, p.ID, channelID)
+	where += " AND " + access.ReadablePackages(whole(c.actor), args.add, c.tx, "p")
 	files, err = sqldb.All(ctx, c.tx, scanFile, fileColumns+fileFrom+where+" ORDER BY f.id", args...)
 	if err != nil {
 		return owner{}, Package{}, nil, fmt.Errorf("select files of %s: %w", o.Name, err)
@@ -177,6 +121,25 @@ func (c *change) selected(ctx context.Context, ownerName string, s Selector, cha
 		return owner{}, Package{}, nil, errs.New(errs.NotFound, "No file of %s is selected by that.", o.Name)
 	}
 	return o, p, files, nil
+}
+
+// where is the condition of the live files that a selector names, of one package
+// and in one channel where their ids are not "".
+func (s Selector) where(ownerID, packageID, channelID string) (string, parameters) {
+	where, args := " WHERE f.owner_id = $1 AND f.deleted_at IS NULL", parameters{ownerID}
+	if packageID != "" {
+		where += " AND f.package_id = " + args.add(packageID)
+	}
+	if s.Version != nil {
+		where += " AND f.version = " + args.add(*s.Version)
+	}
+	if s.Basename != nil {
+		where += " AND f.basename = " + args.add(*s.Basename)
+	}
+	if channelID != "" {
+		where += " AND EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id AND fc.channel_id = " + args.add(channelID) + ")"
+	}
+	return where, args
 }
 
 // mayPut judges whether the actor may put a package into a channel. A channel

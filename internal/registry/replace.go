@@ -50,6 +50,9 @@ func scanPast(rows *sqldb.Rows, p *past) error {
 // mayReplace refuses, as errs.Exists, files whose name the channel has shown last
 // with other bytes, where its rule forbids that. A window counts from the first
 // upload of the name.
+//
+// Of a staging, what it has listed is no past: this is asked before it is made
+// current.
 func (c *change) mayReplace(ctx context.Context, ch Channel, files []File) error {
 	if ch.ReplaceRule == replaceAlways {
 		return nil
@@ -59,7 +62,7 @@ func (c *change) mayReplace(ctx context.Context, ch Channel, files []File) error
 		JOIN packages p ON p.id = f.package_id
 		JOIN records r ON r.channel_id = $2 AND r.subdir = f.subdir AND r.name = p.name AND r.file_name = f.name
 		JOIN files old ON old.id = r.file_id
-		WHERE f.id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS wanted)
+		WHERE f.id IN (SELECT value FROM `+c.tx.EachText("$1")+` AS wanted) AND r.added <= (SELECT generation FROM channels WHERE id = $2)
 		ORDER BY r.subdir, r.file_name, r.added`, ids(files), ch.ID)
 	if err != nil {
 		return fmt.Errorf("look for what files replace: %w", err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json/jsontext"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -225,6 +226,33 @@ func (c *change) relabelled(ctx context.Context, ch Channel, files []File) error
 	return c.tellAll(ctx, packages, guarded)
 }
 
+// untoldOf notes the packages that relabelled would refresh. A package has as many
+// versions as releases or fewer, and those are quicker counted.
+func (c *change) untoldOf(ctx context.Context, ch Channel, files []File) error {
+	var guarded bool
+	if err := c.tx.Row(ctx, "SELECT EXISTS (SELECT 1 FROM channels WHERE owner_id = $1 AND visibility <> 'public')", ch.OwnerID).Scan(&guarded); err != nil {
+		return fmt.Errorf("look for closed channels of %s: %w", ch.OwnerName, err)
+	}
+	seen := map[string]bool{}
+	for _, f := range files {
+		seen[f.PackageID] = true
+	}
+	packages := slices.Sorted(maps.Keys(seen))
+	switch {
+	case guarded:
+	case ch.Name != mainLabel:
+		return nil
+	default:
+		var err error
+		packages, err = sqldb.All(ctx, c.tx, sqldb.Scalar[string], "SELECT package_id FROM releases WHERE deleted_at IS NULL AND package_id IN (SELECT value FROM "+
+			c.tx.EachText("$1")+" AS labelled) GROUP BY package_id HAVING count(*) > 1 ORDER BY package_id", packages)
+		if err != nil {
+			return fmt.Errorf("look for the packages of labelled files: %w", err)
+		}
+	}
+	return untold(ctx, c.tx, packages)
+}
+
 // reopened refreshes the packages with files in a channel that has become public,
 // or is so no more. Those all of whose files are in this channel alone say the
 // same before and after.
@@ -280,7 +308,8 @@ func (r *Registry) TellPackages(ctx context.Context) error {
 			}
 			c := &change{r: r, tx: tx, actor: access.System(), now: r.now()}
 			for _, id := range packages {
-				if err := c.refreshPackage(ctx, id); err != nil && !errors.Is(err, sqldb.ErrNoRows) {
+				// Files may have begun or ceased to be public.
+				if err := c.tell(ctx, id, true); err != nil && !errors.Is(err, sqldb.ErrNoRows) {
 					return err
 				}
 			}
