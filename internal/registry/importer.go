@@ -22,8 +22,8 @@ import (
 )
 
 // importBatch is how many records share a transaction. Other writers wait no longer
-// than that takes: about 50 ms.
-const importBatch = 800
+// than that takes: about 30 ms.
+const importBatch = 400
 
 // importer is one call of Import.
 type importer struct {
