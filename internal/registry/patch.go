@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"terrarium/internal/access"
 	"terrarium/internal/audit"
 	"terrarium/internal/conda"
 	"terrarium/internal/errs"
 	"terrarium/internal/repodata"
-	"terrarium/internal/sqldb"
 )
 
 // causePatch is the cause of generations that hotfixes make.
@@ -124,43 +126,40 @@ const (
 // and gathers the reasons why it may not.
 func (p *patcher) look(ctx context.Context) error {
 	p.report.Subdirs = map[string]PatchCount{}
-	var faults []*errs.Error
+	type looked struct {
+		wanted patchWanted
+		count  PatchCount
+		faults []*errs.Error
+	}
+	var parts []*looked
+	several, inside := errgroup.WithContext(ctx)
+	several.SetLimit(runtime.GOMAXPROCS(0))
 	for _, subdir := range slices.Sorted(maps.Keys(p.patches)) {
-		patch, count := p.patches[subdir], PatchCount{}
-		for files := range slices.Chunk(patch.Files(), importBatch) {
-			records, err := p.read(ctx, p.r.db, subdir, files)
-			if err != nil {
+		p.report.Subdirs[subdir] = PatchCount{}
+		for files := range slices.Chunk(p.patches[subdir].Files(), importBatch) {
+			part := &looked{wanted: patchWanted{subdir: subdir}}
+			parts = append(parts, part)
+			several.Go(func() (err error) {
+				part.wanted.files, part.count, part.faults, err = p.lookAt(inside, subdir, files)
 				return err
-			}
-			count.Absent += len(files) - len(records)
-			wanted := patchWanted{subdir: subdir}
-			for i := range records {
-				rec := &records[i]
-				if err := rec.patch(patch); err != nil {
-					var e *errs.Error
-					if !errors.As(err, &e) || e.Kind != errs.Invalid {
-						return err
-					}
-					faults = append(faults, errs.Wrap(errs.Invalid, e, "%s/%s: %s", subdir, rec.fileName, errs.Message(e)))
-					continue
-				}
-				switch rec.fate {
-				case patchKeeps:
-					count.Kept++
-				case patchChanges:
-					count.Changed++
-				case patchRemoves:
-					count.Removed++
-				}
-				if rec.fate != patchKeeps {
-					wanted.files = append(wanted.files, rec.fileName)
-				}
-			}
-			if len(wanted.files) > 0 {
-				p.wanted = append(p.wanted, wanted)
-			}
+			})
 		}
-		p.report.Subdirs[subdir] = count
+	}
+	if err := several.Wait(); err != nil {
+		return err
+	}
+	var faults []*errs.Error
+	for _, part := range parts {
+		faults = append(faults, part.faults...)
+		n := p.report.Subdirs[part.wanted.subdir]
+		n.Changed += part.count.Changed
+		n.Removed += part.count.Removed
+		n.Kept += part.count.Kept
+		n.Absent += part.count.Absent
+		p.report.Subdirs[part.wanted.subdir] = n
+		if len(part.wanted.files) > 0 {
+			p.wanted = append(p.wanted, part.wanted)
+		}
 	}
 	if all := errs.All("These hotfixes cannot be applied", faults); all != nil {
 		return all.Because("patch-refused")
@@ -168,20 +167,36 @@ func (p *patcher) look(ctx context.Context) error {
 	return nil
 }
 
-// read gives the records of files that the channel lists now and the actor may
-// read.
-func (p *patcher) read(ctx context.Context, db *sqldb.DB, subdir string, files []string) ([]patchedRecord, error) {
-	args := parameters{p.channel.ID, subdir, files}
-	list, err := sqldb.All(ctx, db, func(rows *sqldb.Rows, r *patchedRecord) error {
-		return rows.Scan(&r.name, &r.fileName, &r.fileID, &r.added, &r.msgpack)
-	}, `SELECT r.name, r.file_name, r.file_id, r.added, r.msgpack FROM records r JOIN files f ON f.id = r.file_id JOIN packages p ON p.id = f.package_id
-		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.removed IS NULL AND r.file_name IN (SELECT value FROM `+db.EachText("$3")+` AS wanted)
-		AND r.added <= (SELECT generation FROM channels WHERE id = $1) AND `+access.ReadablePackages(whole(p.actor), args.add, db, "p")+
-		" ORDER BY r.name, r.file_name", args...)
+// lookAt does so for some files of a subdir: which are to be written, what the
+// report counts of them and what may not be.
+func (p *patcher) lookAt(ctx context.Context, subdir string, files []string) (wanted []string, count PatchCount, faults []*errs.Error, err error) {
+	records, err := p.read(ctx, p.r.db, subdir, files)
 	if err != nil {
-		return nil, fmt.Errorf("read the records of %s/%s: %w", p.channel.OwnerName, p.channel.Name, err)
+		return nil, PatchCount{}, nil, err
 	}
-	return list, nil
+	count.Absent = len(files) - len(records)
+	for i := range records {
+		rec := &records[i]
+		if err := rec.patch(p.patches[subdir]); err != nil {
+			var e *errs.Error
+			if !errors.As(err, &e) || e.Kind != errs.Invalid {
+				return nil, PatchCount{}, nil, err
+			}
+			faults = append(faults, errs.Wrap(errs.Invalid, e, "%s/%s: %s", subdir, rec.fileName, errs.Message(e)))
+			continue
+		}
+		switch rec.fate {
+		case patchKeeps:
+			count.Kept++
+			continue
+		case patchChanges:
+			count.Changed++
+		case patchRemoves:
+			count.Removed++
+		}
+		wanted = append(wanted, rec.fileName)
+	}
+	return wanted, count, faults, nil
 }
 
 // patch works out what a patch makes of the record.
@@ -226,11 +241,7 @@ func (p *patcher) apply(ctx context.Context) (err error) {
 		return err
 	}
 	stop := p.staging.keep(ctx)
-	for _, w := range p.wanted {
-		if err = p.write(ctx, w); err != nil {
-			break
-		}
-	}
+	err = p.writeAll(ctx)
 	stop()
 	if err == nil {
 		err = p.end(ctx)
@@ -243,92 +254,6 @@ func (p *patcher) apply(ctx context.Context) (err error) {
 		}
 	}
 	return err
-}
-
-// write ends the records of some files and begins others, in the generation to
-// come. Patching and encoding go before the transaction, so that others wait for
-// the writes alone; where somebody was quicker, it is looked at again.
-func (p *patcher) write(ctx context.Context, w patchWanted) error {
-	for try := 1; ; try++ {
-		err := p.tryWrite(ctx, w)
-		if !errors.Is(err, errOvertaken) || try == importAttempts {
-			return err
-		}
-	}
-}
-
-func (p *patcher) tryWrite(ctx context.Context, w patchWanted) error {
-	records, err := p.read(ctx, p.r.db, w.subdir, w.files)
-	if err != nil {
-		return err
-	}
-	var files, names []string
-	var fresh [][]any
-	began := map[string]int64{}
-	for i := range records {
-		r := &records[i]
-		if err := r.patch(p.patches[w.subdir]); err != nil {
-			return err // somebody listed another record since it was looked at
-		}
-		if r.fate == patchKeeps {
-			continue
-		}
-		files, names, began[r.fileName] = append(files, r.fileName), append(names, r.name), r.added
-		if r.fate == patchChanges {
-			rec := r.record
-			fresh = append(fresh, []any{
-				p.channel.ID, w.subdir, r.name, r.fileName, p.staging.generation, r.fileID, rec.Version, rec.Build, rec.BuildNumber,
-				rec.License, rec.Timestamp, rec.IndexedTimestamp, rec.Size, r.encoded.JSON, r.encoded.Msgpack, r.encoded.RunExports,
-			})
-		}
-	}
-	if len(files) == 0 {
-		return nil
-	}
-	err = p.staging.within(ctx, func(tx *sqldb.DB) error {
-		ended, same := 0, true
-		err := tx.EachRow(ctx, func(rows *sqldb.Rows) error {
-			var file string
-			var added int64
-			if err := rows.Scan(&file, &added); err != nil {
-				return err
-			}
-			ended++
-			same = same && began[file] == added
-			return nil
-		}, `UPDATE records SET removed = $4 WHERE channel_id = $1 AND subdir = $2 AND removed IS NULL
-			AND file_name IN (SELECT value FROM `+tx.EachText("$3")+` AS wanted) AND added < $4 RETURNING file_name, added`,
-			p.channel.ID, w.subdir, files, p.staging.generation)
-		if err != nil {
-			return fmt.Errorf("end records of %s/%s: %w", p.channel.OwnerName, p.channel.Name, err)
-		}
-		if !same || ended != len(files) {
-			return errOvertaken
-		}
-		if _, err := tx.CopyIn(ctx, "records", recordRow, each(fresh)); err != nil {
-			return fmt.Errorf("write records of %s/%s: %w", p.channel.OwnerName, p.channel.Name, err)
-		}
-		return p.staging.logNames(ctx, tx, w.subdir, sortedSet(names))
-	})
-	if err != nil {
-		return err
-	}
-	p.wroteTo(w.subdir, names, len(files), len(fresh))
-	return nil
-}
-
-// wroteTo counts what a transaction wrote.
-func (p *patcher) wroteTo(subdir string, names []string, removed, added int) {
-	sc := p.wrote[subdir]
-	if sc == nil {
-		sc = &subdirChange{names: map[string]bool{}, staged: map[string]bool{}}
-		p.wrote[subdir] = sc
-	}
-	for _, n := range names {
-		sc.staged[n] = true
-	}
-	sc.removed += int64(removed)
-	sc.added += int64(added)
 }
 
 // end makes the patched generation the current one.

@@ -1,0 +1,194 @@
+package registry
+
+import (
+	"context"
+	"encoding/json/v2"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"terrarium/internal/access"
+	"terrarium/internal/sqldb"
+)
+
+// prepared are records of a transaction to be, worked out before it, so that others
+// wait for the writes alone.
+type prepared struct {
+	subdir       string
+	files, names []string
+	began        map[string]int64 // in which generation, by file
+	fresh        [][]any
+}
+
+// writeAll writes what is wanted; the next transaction is worked out while one is
+// under way.
+func (p *patcher) writeAll(ctx context.Context) error {
+	ready := make(chan *prepared, 1)
+	both, inside := errgroup.WithContext(ctx)
+	both.Go(func() error {
+		defer close(ready)
+		for _, w := range p.wanted {
+			one, err := p.prepare(inside, w)
+			if err != nil {
+				return err
+			}
+			select {
+			case ready <- one:
+			case <-inside.Done():
+				return inside.Err()
+			}
+		}
+		return nil
+	})
+	both.Go(func() error {
+		i := 0
+		for one := range ready {
+			if err := p.write(inside, p.wanted[i], one); err != nil {
+				return err
+			}
+			i++
+		}
+		return nil
+	})
+	return both.Wait()
+}
+
+// write ends the records of some files and begins others, in the generation to
+// come. Where somebody was quicker, they are worked out again.
+func (p *patcher) write(ctx context.Context, w patchWanted, one *prepared) error {
+	for try := 1; ; try++ {
+		err := p.tryWrite(ctx, one)
+		if !errors.Is(err, errOvertaken) || try == importAttempts {
+			return err
+		}
+		if one, err = p.prepare(ctx, w); err != nil {
+			return err
+		}
+	}
+}
+
+// prepare works out what becomes of some files.
+func (p *patcher) prepare(ctx context.Context, w patchWanted) (*prepared, error) {
+	records, err := p.read(ctx, p.r.db, w.subdir, w.files)
+	if err != nil {
+		return nil, err
+	}
+	one := &prepared{subdir: w.subdir, began: map[string]int64{}}
+	for i := range records {
+		r := &records[i]
+		if err := r.patch(p.patches[w.subdir]); err != nil {
+			return nil, err // somebody listed another record since it was looked at
+		}
+		if r.fate == patchKeeps {
+			continue
+		}
+		one.files, one.names, one.began[r.fileName] = append(one.files, r.fileName), append(one.names, r.name), r.added
+		if r.fate == patchChanges {
+			rec := r.record
+			one.fresh = append(one.fresh, []any{
+				p.channel.ID, w.subdir, r.name, r.fileName, p.staging.generation, r.fileID, rec.Version, rec.Build, rec.BuildNumber,
+				rec.License, rec.Timestamp, rec.IndexedTimestamp, rec.Size, r.encoded.JSON, r.encoded.Msgpack, r.encoded.RunExports,
+			})
+		}
+	}
+	return one, nil
+}
+
+func (p *patcher) tryWrite(ctx context.Context, one *prepared) error {
+	if len(one.files) == 0 {
+		return nil
+	}
+	keys, err := fileKeys(one.files)
+	if err != nil {
+		return err
+	}
+	err = p.staging.within(ctx, func(tx *sqldb.DB) error {
+		ended, same := 0, true
+		err := tx.EachRow(ctx, func(rows *sqldb.Rows) error {
+			var file string
+			var added int64
+			if err := rows.Scan(&file, &added); err != nil {
+				return err
+			}
+			ended++
+			same = same && one.began[file] == added
+			return nil
+		}, `UPDATE records AS r SET removed = $4 WHERE channel_id = $1 AND subdir = $2 AND removed IS NULL
+			AND `+byFile(tx, "r", "$3")+` AND added < $4 RETURNING file_name, added`,
+			p.channel.ID, one.subdir, keys, p.staging.generation)
+		if err != nil {
+			return fmt.Errorf("end records of %s/%s: %w", p.channel.OwnerName, p.channel.Name, err)
+		}
+		if !same || ended != len(one.files) {
+			return errOvertaken
+		}
+		if _, err := tx.CopyIn(ctx, "records", recordRow, each(one.fresh)); err != nil {
+			return fmt.Errorf("write records of %s/%s: %w", p.channel.OwnerName, p.channel.Name, err)
+		}
+		return p.staging.logNames(ctx, tx, one.subdir, sortedSet(one.names))
+	})
+	if err != nil {
+		return err
+	}
+	p.wroteTo(one.subdir, one.names, len(one.files), len(one.fresh))
+	return nil
+}
+
+// wroteTo counts what a transaction wrote.
+func (p *patcher) wroteTo(subdir string, names []string, removed, added int) {
+	sc := p.wrote[subdir]
+	if sc == nil {
+		sc = &subdirChange{names: map[string]bool{}, staged: map[string]bool{}}
+		p.wrote[subdir] = sc
+	}
+	for _, n := range names {
+		sc.staged[n] = true
+	}
+	sc.removed += int64(removed)
+	sc.added += int64(added)
+}
+
+// fileKeys are files as a parameter of byFile.
+func fileKeys(files []string) (string, error) {
+	type key struct {
+		Name string `json:"name"`
+		File string `json:"file"`
+	}
+	keys := make([]key, len(files))
+	for i, file := range files {
+		keys[i] = key{nameOfFile(file)(), file}
+	}
+	text, err := json.Marshal(keys)
+	if err != nil {
+		return "", fmt.Errorf("write the names of files: %w", err)
+	}
+	return string(text), nil
+}
+
+// byFile is the condition of the records under an alias of some files of a subdir.
+// The key of records has the name of the package before that of the file: without
+// it, all of a subdir would be gone through.
+func byFile(db *sqldb.DB, alias, param string) string {
+	return "(" + alias + ".name, " + alias + ".file_name) IN (SELECT value ->> 'name', value ->> 'file' FROM " + db.EachObject(param) + " AS wanted)"
+}
+
+// read gives the records of files that the channel lists now and the actor may
+// read.
+func (p *patcher) read(ctx context.Context, db *sqldb.DB, subdir string, files []string) ([]patchedRecord, error) {
+	keys, err := fileKeys(files)
+	if err != nil {
+		return nil, err
+	}
+	args := parameters{p.channel.ID, subdir, keys}
+	list, err := sqldb.All(ctx, db, func(rows *sqldb.Rows, r *patchedRecord) error {
+		return rows.Scan(&r.name, &r.fileName, &r.fileID, &r.added, &r.msgpack)
+	}, `SELECT r.name, r.file_name, r.file_id, r.added, r.msgpack FROM records r JOIN files f ON f.id = r.file_id JOIN packages p ON p.id = f.package_id
+		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.removed IS NULL AND `+byFile(db, "r", "$3")+`
+		AND r.added <= (SELECT generation FROM channels WHERE id = $1) AND `+access.ReadablePackages(whole(p.actor), args.add, db, "p")+
+		" ORDER BY r.name, r.file_name", args...)
+	if err != nil {
+		return nil, fmt.Errorf("read the records of %s/%s: %w", p.channel.OwnerName, p.channel.Name, err)
+	}
+	return list, nil
+}
