@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"terrarium/internal/access"
 	"terrarium/internal/audit"
@@ -95,19 +97,35 @@ func (c *change) trash(ctx context.Context, files []File, action string) error {
 	if err != nil {
 		return fmt.Errorf("take the labels off deleted files: %w", err)
 	}
+	if err := c.trashRows(ctx, files, labels); err != nil {
+		return err
+	}
+	if action == "" {
+		return nil
+	}
 	for _, f := range files {
-		_, err := c.exec(ctx, "UPDATE file_rows SET deleted_at = $2, deleted_by = $3, trashed_labels = $4 WHERE id = $1",
-			f.ID, c.now, c.actor.Name, append([]string{}, labels[f.ID]...))
-		if err != nil {
-			return fmt.Errorf("put %s into the trash: %w", f.FullName(), err)
-		}
-		if action == "" {
-			continue
-		}
 		f.Labels = labels[f.ID]
 		err = c.audit(ctx, audit.Entry{Action: action, OwnerID: f.OwnerID, ObjectKind: "file", ObjectID: f.ID, ObjectName: f.FullName(), Before: fileFacts(f)})
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// trashRows marks files as deleted, with the labels that they had: few labels are
+// had by many files, so it is a statement for each set of labels.
+func (c *change) trashRows(ctx context.Context, files []File, labels map[string][]string) error {
+	had := map[string][]string{} // files, by their labels; no label has a space
+	for _, f := range files {
+		set := strings.Join(labels[f.ID], " ")
+		had[set] = append(had[set], f.ID)
+	}
+	for _, set := range slices.Sorted(maps.Keys(had)) {
+		_, err := c.exec(ctx, "UPDATE file_rows SET deleted_at = $2, deleted_by = $3, trashed_labels = $4 WHERE id IN (SELECT value FROM "+c.tx.EachText("$1")+" AS gone)",
+			had[set], c.now, c.actor.Name, strings.Fields(set))
+		if err != nil {
+			return fmt.Errorf("put %d files into the trash: %w", len(had[set]), err)
 		}
 	}
 	return nil
