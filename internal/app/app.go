@@ -148,7 +148,8 @@ func (a *App) Close() error {
 	if a.DB != nil {
 		err = errors.Join(err, a.DB.Close())
 	}
-	return errors.Join(err, a.Traces.Close(ctx))
+	err = errors.Join(err, a.Traces.Close(ctx))
+	return errors.Join(err, Flush(a.Log))
 }
 
 // usesData reports whether anything lies in the data folder.

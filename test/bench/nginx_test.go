@@ -74,7 +74,8 @@ type nginx struct {
 	worker      int // its process
 }
 
-// startNginx serves a folder with Debian's settings and an access log; ok is
+// startNginx serves a folder with Debian's settings and an access log, whose lines
+// wait as ours do; ok is
 // false where nginx is not installed. certificate is a folder with cert.pem and
 // key.pem, "" without TLS.
 func startNginx(t testing.TB, g *generator, root, certificate string) (n nginx, ok bool) {
@@ -103,7 +104,7 @@ func startNginx(t testing.TB, g *generator, root, certificate string) (n nginx, 
 	text := `daemon off; worker_processes 1; pid ` + work + `/pid; error_log ` + work + `/error.log;
 events { worker_connections 1024; }
 http {
-	sendfile on; tcp_nopush on; default_type application/octet-stream; access_log ` + work + `/access.log;
+	sendfile on; tcp_nopush on; default_type application/octet-stream; access_log ` + work + `/access.log combined buffer=64k flush=200ms;
 	keepalive_requests 100000000; http2_max_concurrent_streams 250;
 	client_body_temp_path ` + work + `; proxy_temp_path ` + work + `; fastcgi_temp_path ` + work + `; uwsgi_temp_path ` + work + `; scgi_temp_path ` + work + `;
 	server { listen ` + plain + `; ` + tls + ` root ` + root + `; }
