@@ -10,7 +10,7 @@ import (
 )
 
 // TestNoQueryForAShard counts the statements of requests that were made before:
-// a shard needs none, nor does an index that did not change, whoever asks. On
+// a shard needs none, nor does an index or a package that did not change, whoever asks. On
 // PostgreSQL, where others may change rights, each is one point read.
 func TestNoQueryForAShard(t *testing.T) {
 	var statements atomic.Int64
@@ -22,7 +22,9 @@ func TestNoQueryForAShard(t *testing.T) {
 	}
 	shard := base + "shards/" + repodata.ShardFileName(list.Hashes[0])
 	w.get(t, w.alice.Token, shard)
-	for path, most := range map[string]int64{shard: 2, base + "repodata_shards.msgpack.zst": 3} {
+	file := base + "in-secret-1.0-0.conda"
+	w.get(t, w.alice.Token, file)
+	for path, most := range map[string]int64{shard: 2, base + "repodata_shards.msgpack.zst": 3, file: 3} {
 		if !w.DB.Postgres() {
 			most = 0
 		}

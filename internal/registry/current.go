@@ -38,32 +38,37 @@ func (r *Registry) Generation(ctx context.Context, channelID string) (int64, err
 	return n, nil
 }
 
-// generationCache keeps the generations of channels as long as nothing is
-// committed.
-type generationCache struct {
+// maxKnown bounds what is known of one version; beyond it the cache starts anew.
+const maxKnown = 50_000
+
+// versionCache keeps what was read of the database as long as nothing is committed.
+type versionCache[K comparable, V any] struct {
 	mu      sync.RWMutex
-	version int64
-	known   map[string]int64 // by channel
+	version int64 // as DataVersion said before the reading
+	known   map[K]V
 }
 
-func (c *generationCache) get(version int64, channelID string) (int64, bool) {
+func (c *versionCache[K, V]) get(version int64, key K) (v V, ok bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if c.version != version {
-		return 0, false
+		return v, false
 	}
-	n, ok := c.known[channelID]
-	return n, ok
+	v, ok = c.known[key]
+	return v, ok
 }
 
-func (c *generationCache) put(version int64, channelID string, n int64) {
+func (c *versionCache[K, V]) put(version int64, key K, v V) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if version < c.version {
 		return // read before a commit that others have seen
 	}
-	if version > c.version || c.known == nil {
-		c.version, c.known = version, map[string]int64{}
+	if version > c.version || c.known == nil || len(c.known) >= maxKnown {
+		c.version, c.known = version, map[K]V{}
 	}
-	c.known[channelID] = n
+	c.known[key] = v
 }
+
+// servedKey is what FileAt is asked for.
+type servedKey struct{ channelID, subdir, name string }

@@ -141,18 +141,34 @@ func (r *Registry) Files(ctx context.Context, actor access.Actor, owner, pkg, ve
 // ones too: errs.Gone when it is in the trash, errs.NotFound otherwise. Names
 // are compared without regard to case. Labels is nil.
 func (r *Registry) FileAt(ctx context.Context, opened Opened, subdir, name string) (File, error) {
-	absent := errs.New(errs.NotFound, "There is no file %s/%s in the channel %s/%s.", subdir, name, opened.Channel.OwnerName, opened.Channel.Name)
-	f, err := findFile(ctx, r.db, absent, ` JOIN file_channels fc ON fc.file_id = f.id AND fc.channel_id = $2
+	absent := func() error {
+		return errs.New(errs.NotFound, "There is no file %s/%s in the channel %s/%s.", subdir, name, opened.Channel.OwnerName, opened.Channel.Name)
+	}
+	key := servedKey{opened.Channel.ID, subdir, strings.ToLower(name)}
+	version, err := r.db.DataVersion(ctx)
+	if err != nil {
+		return File{}, fmt.Errorf("look whether the database changed: %w", err)
+	}
+	if f, ok := r.served.get(version, key); ok && !r.db.Postgres() {
+		if opened.hides(f) {
+			return File{}, absent()
+		}
+		return f, nil
+	}
+	f, err := findFile(ctx, r.db, absent(), ` JOIN file_channels fc ON fc.file_id = f.id AND fc.channel_id = $2
 		WHERE f.owner_id = $1 AND f.subdir = $3 AND f.name_key = $4 AND f.type = 'conda' AND f.deleted_at IS NULL`,
-		opened.Channel.OwnerID, opened.Channel.ID, subdir, strings.ToLower(name))
+		opened.Channel.OwnerID, opened.Channel.ID, subdir, key.name)
 	if errs.Is(err, errs.NotFound) {
-		return File{}, r.goneOr(ctx, absent, opened, subdir, name)
+		return File{}, r.goneOr(ctx, absent(), opened, subdir, name)
 	}
 	if err != nil {
 		return File{}, err
 	}
+	if !r.db.Postgres() {
+		r.served.put(version, key, f)
+	}
 	if opened.hides(f) {
-		return File{}, absent
+		return File{}, absent()
 	}
 	return f, nil
 }

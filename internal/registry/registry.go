@@ -63,7 +63,8 @@ type Registry struct {
 	publisher   atomic.Pointer[Publisher]
 	queue       queue
 	opened      openedCache
-	generations generationCache
+	generations versionCache[string, int64] // by channel
+	served      versionCache[servedKey, File]
 	counter     counter
 	fetches     sync.Map // sha256 → chan struct{}, files being fetched
 }
