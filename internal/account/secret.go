@@ -51,14 +51,16 @@ func checkDigits(body string) string {
 // TokenType gives the type of a token, "user" or "org", by its form alone. What
 // has not the form, or has wrong check digits, is errs.Unauthenticated.
 func TokenType(token string) (string, error) {
-	notOurs := errs.New(errs.Unauthenticated, "This is not a token of this server. Tokens here begin with %s; make one under Settings, Tokens.", tokenPrefix).Because("token-malformed")
+	notOurs := func() error {
+		return errs.New(errs.Unauthenticated, "This is not a token of this server. Tokens here begin with %s; make one under Settings, Tokens.", tokenPrefix).Because("token-malformed")
+	}
 	rest, ok := strings.CutPrefix(token, tokenPrefix)
 	if !ok {
-		return "", notOurs
+		return "", notOurs()
 	}
 	kind, rest, _ := strings.Cut(rest, "-")
 	if kind != tokenUser && kind != tokenOrg {
-		return "", notOurs
+		return "", notOurs()
 	}
 	random, check, _ := strings.Cut(rest, "-")
 	if len(random) != tokenRandom || len(check) != tokenCheck || strings.Trim(random, base62) != "" {

@@ -11,8 +11,18 @@ const maxSubdir = 32
 // "noarch" and any PLATFORM-ARCH of lower-case letters and digits (CEP 26),
 // known to conda or not: new platforms appear before servers learn of them.
 func CheckSubdir(s string) error {
-	if s == "noarch" {
+	if IsSubdir(s) {
 		return nil
+	}
+	return errs.New(errs.Invalid,
+		"The subdir %q must be noarch or look like linux-64: lower-case letters and digits around one dash, at most %d characters.",
+		clip(s), maxSubdir).On("subdir")
+}
+
+// IsSubdir reports whether CheckSubdir accepts s.
+func IsSubdir(s string) bool {
+	if s == "noarch" {
+		return true
 	}
 	dash := -1
 	for i := range len(s) {
@@ -21,15 +31,10 @@ func CheckSubdir(s string) error {
 		case c == '-' && dash < 0:
 			dash = i
 		default:
-			dash = len(s) // a character or second dash that cannot stand here
+			return false // a character or second dash that cannot stand here
 		}
 	}
-	if len(s) > maxSubdir || dash <= 0 || dash >= len(s)-1 {
-		return errs.New(errs.Invalid,
-			"The subdir %q must be noarch or look like linux-64: lower-case letters and digits around one dash, at most %d characters.",
-			clip(s), maxSubdir).On("subdir")
-	}
-	return nil
+	return len(s) <= maxSubdir && dash > 0 && dash < len(s)-1
 }
 
 // KnownSubdir reports whether conda, conda-index or libmamba have s in their

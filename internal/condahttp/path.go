@@ -69,7 +69,7 @@ func splitSubdir(segs []string) (channel []string, subdir, file string) {
 		return segs[:n-1], "", last
 	}
 	for i := n - 2; i >= 0; i-- {
-		if conda.KnownSubdir(segs[i]) || conda.ChannelFile(last) && conda.CheckSubdir(segs[i]) == nil {
+		if conda.KnownSubdir(segs[i]) || conda.ChannelFile(last) && conda.IsSubdir(segs[i]) {
 			return segs[:i], segs[i], strings.Join(segs[i+1:], "/")
 		}
 	}

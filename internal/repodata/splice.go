@@ -262,7 +262,12 @@ func (r *reader) Read(p []byte) (int, error) {
 // WriteTo writes everything from the position on, bodies in one write each.
 func (r *reader) WriteTo(w io.Writer) (int64, error) {
 	start := r.pos
-	out := bufio.NewWriterSize(w, 32<<10)
+	out := writers.Get().(*bufio.Writer)
+	out.Reset(w)
+	defer func() {
+		out.Reset(nil) // so that the pool holds no connection
+		writers.Put(out)
+	}()
 	for r.pos < r.size {
 		if err := r.seat(); err != nil {
 			return r.pos - start, err

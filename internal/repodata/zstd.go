@@ -1,6 +1,7 @@
 package repodata
 
 import (
+	"bufio"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -14,10 +15,11 @@ const maxWindow = 1 << 20
 
 // encoders and decoders keep the tables of idle compressors, about 1 MiB each;
 // EncodeAll and DecodeAll carry nothing over from one call to the next, which
-// TestEncoderReuse holds.
+// TestEncoderReuse holds. writers gather what is short on its way out.
 var (
 	encoders = sync.Pool{New: func() any { return &encoder{zstd: newEncoder()} }}
 	decoders = sync.Pool{New: func() any { return newDecoder() }}
+	writers  = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
 )
 
 // encoder is a compressor with the buffers that its callers use.

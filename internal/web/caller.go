@@ -19,8 +19,8 @@ type Caller struct {
 
 // CallerOf gives the caller of a request that went through Identify.
 func CallerOf(r *http.Request) Caller {
-	if e := EventOf(r); e.caller != nil {
-		return *e.caller
+	if e := EventOf(r); e.identified {
+		return e.caller
 	}
 	return Caller{Actor: access.Anonymous(RemoteOf(r))}
 }
@@ -44,7 +44,8 @@ func (f *Frame) Identify(m Means, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e, r := withEvent(r)
 		from := access.Request{Remote: RemoteOf(r), Agent: r.UserAgent(), RequestID: e.ID}
-		c := &Caller{Actor: access.Anonymous(from.Remote).From(from)}
+		c := &e.caller
+		c.Actor = access.Anonymous(from.Remote).From(from)
 		if cred, ok := f.offered(r, m); ok {
 			c.Offered = true
 			actor, err := f.Authenticate(r.Context(), cred, from)
@@ -58,7 +59,7 @@ func (f *Frame) Identify(m Means, next http.Handler) http.Handler {
 				c.Err = err
 			}
 		}
-		e.caller = c
+		e.identified = true
 		next.ServeHTTP(w, r)
 	})
 }

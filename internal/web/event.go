@@ -38,7 +38,9 @@ type Event struct {
 	route     string // the pattern that Mount found
 	remote    string // address of the client, "" if Begin did not see the request
 	pathToken string // that StripToken took off
-	caller    *Caller
+
+	identified bool // caller is known
+	caller     Caller
 }
 
 type eventKey struct{}
