@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"time"
 
@@ -19,6 +20,12 @@ type Serving struct {
 	Sample  bool              // publish the sample channel into a store without owners first
 	Say     func(line string) // what the operator reads on the standard output
 }
+
+// heapFloor is memory that is asked for and never touched, so that the system gives
+// none. The collector looks at it as live: where there is little, it comes round
+// after so many bytes of requests more, not after every few hundred of these, which
+// was a tenth of what they cost.
+const heapFloor = 32 << 20
 
 // drainFor is how long running uploads may take to finish after SIGTERM.
 const drainFor = 30 * time.Second
@@ -43,6 +50,8 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 	if ln, err = a.secure(ln, s.Say); err != nil {
 		return err
 	}
+	floor := make([]byte, heapFloor)
+	defer runtime.KeepAlive(floor)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	s.Say("listening on " + a.Config.URL)
