@@ -92,10 +92,10 @@ func liveRecord(alias, channel string) string {
 	return fmt.Sprintf("(%[1]s.added <= "+current+" AND (%[1]s.removed IS NULL OR %[1]s.removed > "+current+"))", alias, channel)
 }
 
-// inChannelOf is the condition of records that are looked for by their files; it is
-// so written that no database takes the channel for the narrower choice and goes
-// through all its records.
-func inChannelOf(column, param string) string { return "(" + column + " = " + param + ") IS TRUE" }
+// inChannelOf is the condition of records of the channel $1 that are looked for by
+// their files; it is so written that no database takes the channel for the narrower
+// choice and goes through all its records.
+func inChannelOf(column string) string { return "(" + column + " = $1) IS TRUE" }
 
 // listFrom are the files of $2 that a channel, $1, is to list and does not list;
 // listed is what else makes a record r one that it lists. listInto makes their
@@ -152,7 +152,7 @@ func (c *change) unstage(ctx context.Context, channelID string, cc *channelChang
 	if !cc.staging {
 		return nil
 	}
-	_, err := c.exec(ctx, "DELETE FROM records WHERE "+inChannelOf("channel_id", "$1")+" AND added > $3 AND file_id IN (SELECT value FROM "+c.tx.EachText("$2")+" AS wanted)",
+	_, err := c.exec(ctx, "DELETE FROM records WHERE "+inChannelOf("channel_id")+" AND added > $3 AND file_id IN (SELECT value FROM "+c.tx.EachText("$2")+" AS wanted)",
 		channelID, fileIDs, cc.generation)
 	if err != nil {
 		return fmt.Errorf("take back staged records of channel %s: %w", channelID, err)
@@ -163,7 +163,7 @@ func (c *change) unstage(ctx context.Context, channelID string, cc *channelChang
 // unlist ends the records of files in a channel. A record that began in the same
 // generation is deleted: no generation ever showed it.
 func (c *change) unlist(ctx context.Context, channelID string, fileIDs []string) error {
-	of := " WHERE " + inChannelOf("r.channel_id", "$1") + " AND r.file_id IN (SELECT value FROM " + c.tx.EachText("$2") + " AS wanted)"
+	of := " WHERE " + inChannelOf("r.channel_id") + " AND r.file_id IN (SELECT value FROM " + c.tx.EachText("$2") + " AS wanted)"
 	// Those that begin in a generation to come count too: they must not.
 	const lasting = " AND (r.removed IS NULL OR r.removed > (SELECT generation FROM channels WHERE id = $1))"
 	var some int

@@ -205,7 +205,7 @@ func (l relabelling) again(ctx context.Context, c *change, p picked) (ch Channel
 func (l relabelling) write(ctx context.Context, tx *sqldb.DB, s *staging, fileIDs []string) ([]touched, error) {
 	query := listInto(tx)
 	if l.off {
-		query = "UPDATE records SET removed = $3 WHERE " + inChannelOf("channel_id", "$1") + " AND removed IS NULL AND file_id IN (SELECT value FROM " +
+		query = "UPDATE records SET removed = $3 WHERE " + inChannelOf("channel_id") + " AND removed IS NULL AND file_id IN (SELECT value FROM " +
 			tx.EachText("$2") + " AS wanted) AND added < $3 RETURNING subdir, name"
 	}
 	rows, err := sqldb.All(ctx, tx, scanTouched, query, s.channel.ID, fileIDs, s.generation)
@@ -304,7 +304,7 @@ func (l relabelling) putOn(ctx context.Context, c *change, s *staging, files []F
 		return 0, nil, fmt.Errorf("look again at files for %s: %w", s.channel.Name, err)
 	}
 	if len(withdrawn) > 0 {
-		_, err := c.exec(ctx, "DELETE FROM records WHERE "+inChannelOf("channel_id", "$1")+" AND added = $3 AND file_id IN (SELECT value FROM "+c.tx.EachText("$2")+" AS gone)",
+		_, err := c.exec(ctx, "DELETE FROM records WHERE "+inChannelOf("channel_id")+" AND added = $3 AND file_id IN (SELECT value FROM "+c.tx.EachText("$2")+" AS gone)",
 			s.channel.ID, withdrawn, s.generation)
 		if err != nil {
 			return 0, nil, fmt.Errorf("take back staged records of %s: %w", s.channel.Name, err)
