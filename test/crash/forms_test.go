@@ -16,13 +16,13 @@ import (
 	"terrarium/test/program"
 )
 
-// consistent reads every form of a subdir, which must say the same, and gives
+// consistent reads every form of a subdir of a channel, which must say the same, and gives
 // its files with their SHA-256.
-func (w *world) consistent(t *testing.T, server *program.Server, subdir string) map[string]string {
+func (w *world) consistent(t *testing.T, server *program.Server, channel, subdir string) map[string]string {
 	t.Helper()
-	status, text := fetch(t, server, subdir+"/repodata.json")
+	status, text := fetch(t, server, channel+"/"+subdir+"/repodata.json")
 	if status == http.StatusNotFound && subdir != "noarch" {
-		if status, _ := fetch(t, server, subdir+"/repodata_shards.msgpack.zst"); status != http.StatusNotFound {
+		if status, _ := fetch(t, server, channel+"/"+subdir+"/repodata_shards.msgpack.zst"); status != http.StatusNotFound {
 			t.Errorf("%s has a shard index (%d) and no repodata.json", subdir, status)
 		}
 		return nil
@@ -30,7 +30,7 @@ func (w *world) consistent(t *testing.T, server *program.Server, subdir string) 
 	if status != http.StatusOK {
 		t.Fatalf("repodata.json of %s: %d %s", subdir, status, text)
 	}
-	if unpacked := unzstd(t, get(t, server, subdir+"/repodata.json.zst")); !bytes.Equal(unpacked, text) {
+	if unpacked := unzstd(t, get(t, server, channel+"/"+subdir+"/repodata.json.zst")); !bytes.Equal(unpacked, text) {
 		t.Errorf("%s: repodata.json.zst does not unpack to repodata.json", subdir)
 	}
 	whole := map[string]string{}   // file name → canonical record
@@ -46,12 +46,12 @@ func (w *world) consistent(t *testing.T, server *program.Server, subdir string) 
 	if err != nil {
 		t.Fatalf("%s: repodata.json: %v", subdir, err)
 	}
-	if diff := cmp.Diff(whole, shards(t, server, subdir)); diff != "" {
+	if diff := cmp.Diff(whole, shards(t, server, channel, subdir)); diff != "" {
 		t.Errorf("%s: repodata.json (-) and the shards (+) differ:\n%s", subdir, diff)
 	}
-	w.sameRunExports(t, server, subdir, digests)
+	w.sameRunExports(t, server, channel, subdir, digests)
 	current := map[string]bool{}
-	_, err = repodata.ReadRecords(bytes.NewReader(get(t, server, subdir+"/current_repodata.json")), func(name string, _ jsontext.Value) error {
+	_, err = repodata.ReadRecords(bytes.NewReader(get(t, server, channel+"/"+subdir+"/current_repodata.json")), func(name string, _ jsontext.Value) error {
 		current[name] = true
 		return nil
 	})
@@ -67,15 +67,15 @@ func (w *world) consistent(t *testing.T, server *program.Server, subdir string) 
 }
 
 // shards reads the shard index and every shard that it names.
-func shards(t *testing.T, server *program.Server, subdir string) map[string]string {
+func shards(t *testing.T, server *program.Server, channel, subdir string) map[string]string {
 	t.Helper()
-	index, err := repodata.DecodeShardIndex(get(t, server, subdir+"/repodata_shards.msgpack.zst"))
+	index, err := repodata.DecodeShardIndex(get(t, server, channel+"/"+subdir+"/repodata_shards.msgpack.zst"))
 	if err != nil {
 		t.Fatalf("%s: shard index: %v", subdir, err)
 	}
 	records := map[string]string{}
 	for i, name := range index.Names {
-		body := get(t, server, subdir+"/shards/"+repodata.ShardFileName(index.Hashes[i]))
+		body := get(t, server, channel+"/"+subdir+"/shards/"+repodata.ShardFileName(index.Hashes[i]))
 		if sum := sha256.Sum256(body); sum != index.Hashes[i] {
 			t.Errorf("%s: the shard of %s has the SHA-256 %s, and the index says %s", subdir, name, hex.EncodeToString(sum[:]), hex.EncodeToString(index.Hashes[i][:]))
 		}
@@ -98,7 +98,7 @@ func shards(t *testing.T, server *program.Server, subdir string) map[string]stri
 }
 
 // sameRunExports compares run_exports.json with what the listed archives hold.
-func (w *world) sameRunExports(t *testing.T, server *program.Server, subdir string, digests map[string]string) {
+func (w *world) sameRunExports(t *testing.T, server *program.Server, channel, subdir string, digests map[string]string) {
 	t.Helper()
 	want := map[string]conda.RunExports{}
 	w.mu.Lock()
@@ -109,7 +109,7 @@ func (w *world) sameRunExports(t *testing.T, server *program.Server, subdir stri
 	}
 	w.mu.Unlock()
 	got := map[string]conda.RunExports{}
-	_, err := repodata.ReadRunExports(bytes.NewReader(get(t, server, subdir+"/run_exports.json")), func(name string, e conda.RunExports) error {
+	_, err := repodata.ReadRunExports(bytes.NewReader(get(t, server, channel+"/"+subdir+"/run_exports.json")), func(name string, e conda.RunExports) error {
 		if digests[name] == "" {
 			t.Errorf("%s: run_exports.json lists %s, which repodata.json does not", subdir, name)
 		}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +29,7 @@ import (
 const (
 	owner   = "crash"
 	channel = "crash/main"
+	extra   = "crash/extra"
 )
 
 // subdirs are those that uploads go to.
@@ -40,6 +42,7 @@ const (
 	unsure fate = iota // the server died before it answered
 	listed             // the server said so
 	gone               // the server said that it is deleted
+	never              // nobody has asked for it
 )
 
 // file is one upload and what is known of it.
@@ -47,6 +50,7 @@ type file struct {
 	spec   condatest.Spec
 	sha256 string
 	fate   fate
+	extra  fate // in the second channel, where labels are moved
 	read   bool // its bytes were downloaded and compared since the last crash test began
 }
 
@@ -54,6 +58,8 @@ type file struct {
 type world struct {
 	store *program.Store
 	token string
+
+	labels bool // the second channel is there
 
 	mu    sync.Mutex
 	files map[string]*file // by file name
@@ -104,7 +110,7 @@ func (w *world) send(client *http.Client, server string, s condatest.Spec) error
 	w.mu.Lock()
 	f := w.files[s.FileName()]
 	if f == nil {
-		f = &file{spec: s, sha256: hex.EncodeToString(sum[:])}
+		f = &file{spec: s, sha256: hex.EncodeToString(sum[:]), extra: never}
 		w.files[s.FileName()] = f
 	}
 	w.mu.Unlock()
@@ -113,24 +119,45 @@ func (w *world) send(client *http.Client, server string, s condatest.Spec) error
 		return err
 	}
 	req.Header.Set("X-File-Name", s.FileName())
-	return w.ask(client, req, f, listed, http.StatusCreated, http.StatusOK)
+	return w.ask(client, req, &f.fate, listed, http.StatusCreated, http.StatusOK)
 }
 
 // remove deletes a file and notes what the server said.
 func (w *world) remove(client *http.Client, server string, f *file) error {
 	w.mu.Lock()
 	f.fate = unsure
+	if f.extra == listed {
+		f.extra = unsure
+	}
 	w.mu.Unlock()
 	address := fmt.Sprintf("%s/api/dist/%s/%s/%s/%s/%s", server, owner, f.spec.Name, f.spec.Version, f.spec.Subdir, f.spec.FileName())
 	req, err := http.NewRequest(http.MethodDelete, address, nil)
 	if err != nil {
 		return err
 	}
-	return w.ask(client, req, f, gone, http.StatusOK, http.StatusCreated, http.StatusNoContent)
+	return w.ask(client, req, &f.fate, gone, http.StatusOK, http.StatusCreated, http.StatusNoContent)
+}
+
+// relabel puts a file into the second channel or takes it out.
+func (w *world) relabel(client *http.Client, server string, f *file, then fate) error {
+	method := http.MethodPost
+	if then == gone {
+		method = http.MethodDelete
+	}
+	w.mu.Lock()
+	f.extra = unsure
+	w.mu.Unlock()
+	body := fmt.Sprintf(`{"package":%q,"version":%q,"basename":%q}`, f.spec.Name, f.spec.Version, f.spec.Subdir+"/"+f.spec.FileName())
+	req, err := http.NewRequest(method, server+"/api/channels/"+owner+"/extra", strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	return w.ask(client, req, &f.extra, then, http.StatusCreated)
 }
 
 // ask sends a request that decides the fate of a file.
-func (w *world) ask(client *http.Client, req *http.Request, f *file, then fate, want ...int) error {
+func (w *world) ask(client *http.Client, req *http.Request, known *fate, then fate, want ...int) error {
 	req.Header.Set("Authorization", "Bearer "+w.token)
 	resp, err := client.Do(req)
 	if err != nil {
@@ -146,7 +173,7 @@ func (w *world) ask(client *http.Client, req *http.Request, f *file, then fate, 
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	f.fate = then
+	*known = then
 	return nil
 }
 
@@ -165,9 +192,12 @@ func (w *world) publish(t *testing.T, server *program.Server, s condatest.Spec) 
 // they were unsure of.
 func (w *world) check(t *testing.T, server *program.Server) {
 	t.Helper()
-	seen := map[string]string{}
+	seen, labelled := map[string]string{}, map[string]string{}
 	for _, subdir := range subdirs {
-		maps.Copy(seen, w.consistent(t, server, subdir))
+		maps.Copy(seen, w.consistent(t, server, channel, subdir))
+		if w.labels {
+			maps.Copy(labelled, w.consistent(t, server, extra, subdir))
+		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -195,13 +225,26 @@ func (w *world) check(t *testing.T, server *program.Server) {
 		default:
 			f.fate = gone
 		}
+		_, is = labelled[name]
+		switch {
+		case is && f.extra == gone:
+			t.Errorf("%s is in %s, and its removal was acknowledged", name, extra)
+		case is && f.fate == gone:
+			t.Errorf("%s is in %s, and its deletion was acknowledged", name, extra)
+		case !is && f.extra == listed && f.fate == listed:
+			t.Errorf("%s is not in %s, and its label was acknowledged", name, extra)
+		case is:
+			f.extra = listed
+		default:
+			f.extra = never
+		}
 	}
 }
 
 // download compares the bytes of a file with what was sent.
 func (w *world) download(t *testing.T, server *program.Server, f *file) {
 	t.Helper()
-	body := get(t, server, f.spec.Subdir+"/"+f.spec.FileName())
+	body := get(t, server, channel+"/"+f.spec.Subdir+"/"+f.spec.FileName())
 	if sum := sha256.Sum256(body); hex.EncodeToString(sum[:]) != f.sha256 {
 		t.Errorf("the bytes of %s are not those that were sent", f.spec.FileName())
 	}
@@ -219,7 +262,7 @@ func newClient() *http.Client {
 	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}
 }
 
-// get reads a document of the channel that must be there.
+// get reads a document below /conda/ that must be there.
 func get(t *testing.T, server *program.Server, path string) []byte {
 	t.Helper()
 	status, body := fetch(t, server, path)
@@ -233,7 +276,7 @@ func fetch(t *testing.T, server *program.Server, path string) (int, []byte) {
 	t.Helper()
 	client := newClient()
 	defer client.CloseIdleConnections()
-	resp, err := client.Get(server.URL + "/conda/" + channel + "/" + path)
+	resp, err := client.Get(server.URL + "/conda/" + path)
 	if err != nil {
 		t.Fatalf("GET %s: %v\n%s", path, err, server.Output())
 	}

@@ -65,15 +65,39 @@ func (f Finished) CPU() time.Duration { return f.State.UserTime() + f.State.Syst
 // Command runs a command of the program to its end, whatever that is.
 func (s *Store) Command(t testing.TB, args ...string) Finished {
 	t.Helper()
-	cmd := s.command(t, args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	begun := time.Now()
-	err := cmd.Run()
-	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+	return s.Begin(t, args...).Wait()
+}
+
+// Running is a command that was begun.
+type Running struct {
+	t              testing.TB
+	cmd            *exec.Cmd
+	stdout, stderr bytes.Buffer
+	begun          time.Time
+}
+
+// Begin begins a command, which must be waited for.
+func (s *Store) Begin(t testing.TB, args ...string) *Running {
+	t.Helper()
+	r := &Running{t: t, cmd: s.command(t, args...), begun: time.Now()}
+	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, &r.stderr
+	if err := r.cmd.Start(); err != nil {
 		t.Fatalf("terrarium %s: %v", strings.Join(args, " "), err)
 	}
-	return Finished{stdout.String(), stderr.String(), cmd.ProcessState, time.Since(begun)}
+	return r
+}
+
+// Kill ends the command by SIGKILL, unless it has ended.
+func (r *Running) Kill() { _ = r.cmd.Process.Kill() }
+
+// Wait gives how the command ended.
+func (r *Running) Wait() Finished {
+	r.t.Helper()
+	err := r.cmd.Wait()
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
+		r.t.Fatalf("%s: %v", r.cmd, err)
+	}
+	return Finished{r.stdout.String(), r.stderr.String(), r.cmd.ProcessState, time.Since(r.begun)}
 }
 
 // Do runs a command that must succeed and gives what it printed, without the
