@@ -1,0 +1,270 @@
+package model
+
+import (
+	"bytes"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json/v2"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"terrarium/internal/apptest"
+	"terrarium/internal/conda"
+	"terrarium/internal/condatest"
+	"terrarium/internal/repodata"
+)
+
+// send makes a change as ana, who may make all of them.
+func (w *world) send(status int, method, path string, body any) *apptest.Answer {
+	w.Helper()
+	var b []byte
+	if body != nil {
+		var err error
+		if b, err = json.Marshal(body); err != nil {
+			w.Fatal(err)
+		}
+	}
+	return w.Want(w, status, method, path, apptest.Request{Token: w.ana.Token, Body: b})
+}
+
+// spec is a package of few names, so that changes meet.
+func (w *world) spec() condatest.Spec {
+	s := condatest.Spec{
+		Name: fmt.Sprintf("p%d", w.IntN(5)), Version: fmt.Sprintf("1.%d", w.IntN(4)), Build: fmt.Sprintf("h%d_0", len(w.files)),
+		Subdir: subdirs[w.IntN(len(subdirs))], License: "MIT", Timestamp: 1_700_000_000_000 + int64(w.step),
+		Files: map[string]string{"share/made": fmt.Sprint("as number ", len(w.files))},
+	}
+	s.Depends = []string{"p" + fmt.Sprint(len(s.Version)%5), "python >=3." + s.Version[2:]}
+	if w.IntN(2) == 0 {
+		s.RunExports = &conda.RunExports{Weak: []string{s.Name + " >=" + s.Version}}
+	}
+	if w.IntN(3) == 0 {
+		s.Format = conda.FormatTarBz2
+	}
+	return s
+}
+
+// upload sends a new package into a channel.
+func (w *world) upload(c *channel) {
+	w.Helper()
+	w.add(c, w.spec())
+}
+
+func (w *world) add(c *channel, s condatest.Spec) *file {
+	w.Helper()
+	w.ana.Upload(w, c.path(), s, "")
+	body := condatest.Make(w, s)
+	rec := s.Package().Record
+	if rec.RunExports = s.RunExports; rec.RunExports == nil {
+		rec.RunExports = &conda.RunExports{}
+	}
+	sum, sum5 := sha256.Sum256(body), md5.Sum(body)
+	rec.Size, rec.SHA256, rec.MD5 = int64(len(body)), hex.EncodeToString(sum[:]), hex.EncodeToString(sum5[:])
+	f := &file{owner: c.owner, subdir: rec.Subdir, name: s.FileName(), labels: map[string]bool{}}
+	f.rec = &record{f, rec}
+	w.files = append(w.files, f)
+	c.list(f)
+	return f
+}
+
+// address is that of a file in the API that anaconda-client speaks.
+func (f *file) address(call string) string {
+	return fmt.Sprintf("/api/%s/%s/%s/%s/%s", call, f.owner, f.rec.Name, f.rec.Version, f.key())
+}
+
+// remove puts a file into the trash.
+func (w *world) remove(f *file) {
+	w.Helper()
+	w.send(http.StatusOK, "DELETE", f.address("dist"), nil)
+	f.deleted = true
+	for _, c := range w.in(f) {
+		c.unlist(f)
+	}
+}
+
+// restore takes a file out of the trash, with the labels it had.
+func (w *world) restore(f *file) {
+	w.Helper()
+	w.send(http.StatusOK, "POST", "/api/v1/trash/"+f.owner+"/"+f.id+"/restore", nil)
+	f.deleted = false
+	for _, c := range w.in(f) {
+		c.list(f)
+	}
+}
+
+func (f *file) selector() map[string]string {
+	return map[string]string{"package": f.rec.Name, "version": f.rec.Version, "basename": f.key()}
+}
+
+func (w *world) label(f *file, c *channel) {
+	w.Helper()
+	w.send(http.StatusCreated, "POST", "/api/channels/"+c.path(), f.selector())
+	c.list(f)
+}
+
+func (w *world) unlabel(f *file, c *channel) {
+	w.Helper()
+	w.send(http.StatusCreated, "DELETE", "/api/channels/"+c.path(), f.selector())
+	c.unlist(f)
+	delete(f.labels, c.name)
+}
+
+// copyLabel puts all files of one channel into another of the owner.
+func (w *world) copyLabel(from, to *channel) {
+	w.Helper()
+	w.send(http.StatusCreated, "POST", "/api/channels/"+from.path()+"/copy/"+to.name, nil)
+	for _, f := range w.files {
+		if f.owner == from.owner && !f.deleted && f.labels[from.name] {
+			to.list(f)
+		}
+	}
+}
+
+// withdraw takes a file out of every index, or puts it back.
+func (w *world) withdraw(f *file) {
+	w.Helper()
+	withdrawn := !f.withdrawn
+	w.send(http.StatusOK, "PATCH", "/api/v1/files/"+w.in(f)[0].path()+"/"+f.key(), map[string]any{"withdrawn": withdrawn, "why": "a test"})
+	f.withdrawn = withdrawn
+	for _, c := range w.in(f) {
+		if withdrawn {
+			c.unlist(f)
+		} else {
+			c.list(f)
+		}
+	}
+}
+
+// transfer copies a file to another owner.
+func (w *world) transfer(f *file, from, to *channel) {
+	w.Helper()
+	w.send(http.StatusOK, "POST", f.address("copy/package"), map[string]string{"to_owner": to.owner, "from_channel": from.name, "to_channel": to.name})
+	c := &file{owner: to.owner, subdir: f.subdir, name: f.name, withdrawn: f.withdrawn, labels: map[string]bool{}}
+	c.rec = &record{c, f.rec.Record}
+	fresh := true
+	for _, o := range w.files {
+		fresh = fresh && (o.owner != to.owner || o.rec.Name != f.rec.Name)
+	}
+	if fresh && w.private[from.owner+"/"+f.rec.Name] {
+		w.private[to.owner+"/"+f.rec.Name] = true
+	}
+	w.files = append(w.files, c)
+	to.list(c)
+}
+
+// hide makes a package private or public.
+func (w *world) hide(f *file) {
+	w.Helper()
+	path := f.owner + "/" + f.rec.Name
+	if w.private[path] {
+		w.send(http.StatusOK, "PATCH", "/api/v1/packages/"+path, map[string]string{"visibility": "public"})
+		delete(w.private, path)
+		return
+	}
+	w.send(http.StatusOK, "PATCH", "/api/v1/packages/"+path, map[string]string{"visibility": "private"})
+	w.private[path] = true
+}
+
+// hotfix patches some records of a subdir, and may take one out.
+func (w *world) hotfix(c *channel) {
+	w.Helper()
+	subdir := subdirs[w.IntN(len(subdirs))]
+	doc := struct {
+		Version  int                       `json:"patch_instructions_version"`
+		Packages map[string]map[string]any `json:"packages"`
+		Conda    map[string]map[string]any `json:"packages.conda"`
+		Revoke   []string                  `json:"revoke"`
+		Remove   []string                  `json:"remove"`
+	}{1, map[string]map[string]any{}, map[string]map[string]any{}, []string{}, []string{}}
+	for i, r := range c.lists.visible(subdir, nil) {
+		fields := map[string]any{"depends": []string{fmt.Sprint("fixed >=", w.step)}, "license": nil}
+		switch w.IntN(8 + i/8) { // of many, fewer each
+		case 0, 1:
+			if strings.HasSuffix(r.file.name, ".conda") {
+				doc.Conda[r.file.name] = fields
+			} else {
+				doc.Packages[r.file.name] = fields
+			}
+		case 2:
+			if w.IntN(3) == 0 {
+				doc.Remove = append(doc.Remove, r.file.name)
+			} else {
+				doc.Revoke = append(doc.Revoke, r.file.name)
+			}
+		}
+	}
+	body, err := json.Marshal(doc)
+	if err != nil {
+		w.Fatal(err)
+	}
+	patch, err := repodata.ParsePatch(body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Want(w, http.StatusOK, "POST", "/api/v1/patches/"+c.path()+"?subdir="+subdir, apptest.Request{Token: w.ana.Token, Body: body, Type: "application/octet-stream"})
+	if err := c.patch(subdir, patch); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// rollBack makes a channel what it was.
+func (w *world) rollBack(c *channel, to int64) {
+	w.Helper()
+	var done struct {
+		LeftOut int `json:"left_out_total"`
+	}
+	w.send(http.StatusOK, "POST", "/api/v1/generations/"+c.path(), map[string]string{"to": fmt.Sprint(to)}).JSON(w, &done)
+	if left := c.rollBack(to); left != done.LeftOut {
+		w.Fatalf("a roll-back of %s to %d left out %d files, want %d", c.path(), to, done.LeftOut, left)
+	}
+}
+
+// freeze freezes a channel at one of its generations, or thaws it.
+func (w *world) freeze(c *channel) {
+	w.Helper()
+	if c.frozen != 0 {
+		w.send(http.StatusOK, "PATCH", "/api/v1/channels/"+c.path(), map[string]any{"frozen": false})
+		c.frozen = 0
+		return
+	}
+	at := w.some(c)
+	w.send(http.StatusOK, "PATCH", "/api/v1/channels/"+c.path(), map[string]any{"frozen": true, "frozen_at": fmt.Sprint(at)})
+	c.frozen = at
+}
+
+// snapshot makes a channel that is another one as it was.
+func (w *world) snapshot(c *channel) {
+	w.Helper()
+	at, name := w.some(c), fmt.Sprint("snap", w.step)
+	w.send(http.StatusCreated, "POST", "/api/v1/channels", map[string]any{"owner": c.owner, "name": name, "kind": "snapshot", "source": c.path(), "at": fmt.Sprint(at)})
+	w.snapshots[c.owner+"/"+name] = snapshot{c, at}
+}
+
+// records writes a folder of records for an import and gives their files.
+func (w *world) records(owner string, n int) (files []*file, folder string) {
+	w.Helper()
+	var b bytes.Buffer
+	b.WriteString(`{"info":{"subdir":"noarch"},"packages":{},"packages.conda":{`)
+	for i := range n {
+		name := "many"
+		if i%10 == 9 {
+			name = fmt.Sprint("p", i%4)
+		}
+		f := &file{owner: owner, subdir: "noarch", name: fmt.Sprintf("%s-2.%d-s%d_%d.conda", name, i%7, w.step, i), labels: map[string]bool{}}
+		sum := sha256.Sum256([]byte(owner + f.name))
+		f.rec = &record{f, conda.Record{
+			Name: name, Version: fmt.Sprintf("2.%d", i%7), Build: fmt.Sprintf("s%d_%d", w.step, i), BuildNumber: int64(i), Subdir: "noarch", Noarch: "generic",
+			Depends: []string{"p1", "a-package-with-a-long-name >=1.2.3,<4"}, License: "BSD-3-Clause",
+			SHA256: hex.EncodeToString(sum[:]), MD5: hex.EncodeToString(sum[:16]), Size: int64(1000 + i), Timestamp: 1_600_000_000_000 + int64(i),
+		}}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "%q:%s", f.name, f.rec.encoded().JSON)
+		files = append(files, f)
+	}
+	b.WriteString(`}}`)
+	return files, w.source(b.Bytes())
+}

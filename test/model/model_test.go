@@ -1,0 +1,210 @@
+package model
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"terrarium/internal/apptest"
+)
+
+// TestModel makes random changes by a seed, which TERRARIUM_SEED sets.
+func TestModel(t *testing.T) {
+	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("TERRARIUM_SEED"), strconv.FormatInt(time.Now().UnixNano(), 10)), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps := 120
+	if os.Getenv("TEST_POSTGRES") != "" {
+		steps = 60
+	}
+	w := newWorld(t, seed)
+	defer func() {
+		if t.Failed() {
+			t.Logf("TERRARIUM_SEED=%d, step %d: %s", seed, w.step, w.last)
+		}
+	}()
+	w.importing(w.channels[0], 60)
+	for w.step = 1; w.step <= steps; w.step++ {
+		w.change()
+		w.settle()
+		switch {
+		case w.step%40 == 0:
+			w.Restart()
+			w.check()
+		case w.step%4 == 0:
+			w.check()
+		}
+	}
+	w.checkAll()
+	w.Restart()
+	w.check()
+	w.fsck()
+	generations := 0
+	for _, c := range w.channels {
+		generations += len(c.past)
+	}
+	t.Logf("seed %d: %d views of %d generations were compared; done: %v", seed, w.compared, generations, w.did)
+}
+
+// change makes one random change, of what can be done now.
+func (w *world) change() {
+	w.Helper()
+	c := w.channels[w.IntN(len(w.channels))]
+	other := w.channels[1-slices.Index(w.channels[:2], w.channel("ana", "main"))]
+	alive := func(f *file) bool { return !f.deleted }
+	labelled := func(f *file) bool { return !f.deleted && f.labels[c.name] && f.owner == c.owner }
+	what, do := "", func(*file) {}
+	holds := alive
+	switch w.IntN(24) {
+	case 0, 1, 2:
+		what, holds, do = "delete", labelled, w.remove
+	case 3, 4:
+		what, do = "restore", w.restore
+		holds = func(f *file) bool { return f.deleted && f.id != "" && w.live(f.owner, f.key()) == nil }
+	case 5, 6:
+		what, do = "label", func(f *file) { w.label(f, c) }
+		holds = func(f *file) bool { return !f.deleted && f.owner == c.owner }
+	case 7:
+		what, holds, do = "unlabel", labelled, func(f *file) { w.unlabel(f, c) }
+	case 8:
+		what, do = "copy label", func(*file) { w.copyLabel(w.channels[0], other) }
+	case 9, 10:
+		what, do = "withdraw or put back", w.withdraw
+		holds = func(f *file) bool { return !f.deleted && len(f.labels) > 0 }
+	case 11, 12:
+		from, to := w.channels[w.IntN(2)], w.channels[2]
+		what, do = "transfer", func(f *file) { w.transfer(f, from, to) }
+		holds = func(f *file) bool {
+			return !f.deleted && f.owner == from.owner && f.labels[from.name] && w.live(to.owner, f.key()) == nil
+		}
+	case 13:
+		what, do = "private or public", w.hide
+	case 14, 15:
+		what, do = "hotfix", func(*file) { w.hotfix(c) }
+	case 16, 17:
+		what, do = "roll back", func(*file) { w.rollBack(c, w.some(c)) }
+	case 18:
+		what, do = "freeze or thaw", func(*file) { w.freeze(c) }
+	case 19:
+		if len(w.snapshots) < 4 {
+			what, do = "snapshot", func(*file) { w.snapshot(c) }
+		}
+	case 20:
+		if w.did["import"] < 4 {
+			what, do = "import", func(*file) { w.importing(c, 25) }
+		}
+	case 21:
+		what, do = "upload again", w.again
+		holds = func(f *file) bool { return f.deleted && w.live(f.owner, f.key()) == nil }
+	}
+	f := w.pick(holds)
+	if what == "" || f == nil {
+		what, do = "upload", func(*file) { w.upload(c) }
+	}
+	w.last = what + " " + c.path()
+	if f != nil {
+		w.last += " " + f.owner + "/" + f.key()
+	}
+	w.did[what]++
+	do(f)
+}
+
+// again uploads other bytes under the name of a file that was deleted.
+func (w *world) again(f *file) {
+	w.Helper()
+	s := w.spec()
+	rec := f.rec
+	s.Name, s.Version, s.Build, s.Subdir, s.BuildNumber, s.Depends = rec.Name, rec.Version, rec.Build, rec.Subdir, rec.BuildNumber, rec.Depends
+	s.Format = ""
+	if format(f.name) == 0 {
+		s.Format = "tar.bz2"
+	}
+	w.add(w.channel(f.owner, "main"), s)
+}
+
+// source makes a folder that can be imported.
+func (w *world) source(repodata []byte) string {
+	w.Helper()
+	folder := filepath.Join(w.folder, fmt.Sprint("import", w.step))
+	if err := os.MkdirAll(filepath.Join(folder, "noarch"), 0o700); err != nil {
+		w.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "noarch", "repodata.json"), repodata, 0o600); err != nil {
+		w.Fatal(err)
+	}
+	return folder
+}
+
+// importing loads records while something is uploaded to the same channel. Which
+// of them came first, the log of the channel says.
+func (w *world) importing(c *channel, n int) {
+	w.Helper()
+	files, folder := w.records(c.owner, n)
+	body := fmt.Appendf(nil, `{"source":%q,"metadata_only":true,"base_url":"https://example.invalid/x"}`, folder)
+	at := w.Want(w, http.StatusAccepted, "POST", "/api/v1/channels/"+c.path()+"/import", apptest.Request{Token: w.root.Token, Body: body}).Header.Get("Location")
+	before := c.generation
+	was := listing{}
+	for key, r := range c.lists {
+		was[key] = r
+	}
+	w.upload(c)
+	w.imported(strings.TrimPrefix(at, w.Base))
+	uploaded := w.files[len(w.files)-1]
+	c.lists = was
+	log := w.log(c, 5)
+	slices.Reverse(log)
+	for _, g := range log {
+		switch {
+		case g.Generation <= before:
+			continue
+		case g.Cause == "upload":
+			c.list(uploaded)
+		default:
+			for _, f := range files {
+				c.list(f)
+			}
+		}
+		c.past[g.Generation], c.generation = listing{}, g.Generation
+		for key, r := range c.lists {
+			c.past[g.Generation][key] = r
+		}
+		w.learn(c)
+	}
+	w.files = append(w.files, files...)
+}
+
+// imported waits for the end of an import.
+func (w *world) imported(at string) {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var i struct {
+			State string `json:"state"`
+			Why   string `json:"why"`
+		}
+		w.Want(w, http.StatusOK, "GET", at, apptest.Request{Token: w.root.Token}).JSON(w, &i)
+		switch i.State {
+		case "done":
+			return
+		case "failed":
+			w.Fatalf("the import failed: %s", i.Why)
+		}
+		select {
+		case <-ctx.Done():
+			w.Fatalf("the import is not done: %s", i.Why)
+		case <-tick.C: // it goes on in the background
+		}
+	}
+}
