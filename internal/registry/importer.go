@@ -68,13 +68,13 @@ type entry struct {
 	fileName string
 	record   conda.Record
 	encoded  repodata.Encoded
-	source   string // of indexed_timestamp
+	source   string         // of indexed_timestamp
 	attrs    jsontext.Value // of the file
 	accepted accepted
 	mark     mark       // of the record, or
 	shard    *shardMark // of its shard
-	old      *oldFile // of the owner, with the same name
-	err      error    // why it is left out
+	old      *oldFile   // of the owner, with the same name
+	err      error      // why it is left out
 }
 
 // oldFile is a file that the owner has, and how the channel lists it.
