@@ -104,11 +104,7 @@ func (x *Index) viewOf(ctx context.Context, open registry.Opened, st *state, sub
 		}
 		s = &snapshot{channel: open.Records().ID, subdir: subdir, modified: open.Channel.CreatedAt}
 	}
-	s, err = x.without(ctx, s, hidden.names)
-	if err != nil {
-		return nil, err
-	}
-	return &View{x: x, snap: s, stale: stale}, nil
+	return &View{x: x, snap: s.without(hidden.names), stale: stale}, nil
 }
 
 // Subdirs gives the names of the subdirs that the channel has for the caller,
@@ -127,7 +123,7 @@ func (x *Index) Subdirs(ctx context.Context, open registry.Opened) ([]string, er
 
 // without gives the snapshot less the hidden names. What it makes is kept with
 // the snapshot, for all who see the same.
-func (x *Index) without(ctx context.Context, s *snapshot, hidden []string) (*snapshot, error) {
+func (s *snapshot) without(hidden []string) *snapshot {
 	gone := map[string]bool{}
 	sum := sha256.New()
 	for _, n := range hidden {
@@ -137,13 +133,13 @@ func (x *Index) without(ctx context.Context, s *snapshot, hidden []string) (*sna
 		}
 	}
 	if len(gone) == 0 {
-		return s, nil
+		return s
 	}
 	key := hex.EncodeToString(sum.Sum(nil)[:8])
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if v := s.views[key]; v != nil {
-		return v, nil
+		return v
 	}
 	v := &snapshot{channel: s.channel, subdir: s.subdir, generation: s.generation, modified: s.modified, viewKey: key, list: s.listParts(), whole: s}
 	for _, e := range s.entries {
@@ -155,7 +151,7 @@ func (x *Index) without(ctx context.Context, s *snapshot, hidden []string) (*sna
 		s.views = map[string]*snapshot{}
 	}
 	s.views[key] = v
-	return v, nil
+	return v
 }
 
 // etag names the bytes of a form: the channel by its id, which is never used
