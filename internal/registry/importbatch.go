@@ -128,22 +128,7 @@ func (i *importer) lookFiles(ctx context.Context, batch []*entry) error {
 	if i.fresh {
 		return nil
 	}
-	err := i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
-		var key string
-		o := &oldFile{}
-		if err := rows.Scan(&key, &o.id, &o.sha256, &o.md5, &o.size, &o.indexedMS, &o.staging, &o.withdrawn, &o.added, &o.json); err != nil {
-			return err
-		}
-		// The record of a generation to come comes last, if there is one.
-		byKey[key].old = o
-		return nil
-	}, `SELECT f.name_key, f.id, f.sha256, f.md5, f.size, f.indexed_ms, coalesce(s.id, ''), f.withdrawn_at IS NOT NULL, coalesce(r.added, 0), r.json
-		FROM file_rows f LEFT JOIN stagings s ON s.id = f.staging
-		LEFT JOIN records r ON r.file_id = f.id AND r.channel_id = $4 AND (r.added = $5 OR `+liveRecord("r", "$4")+`)
-		WHERE f.owner_id = $1 AND f.subdir = $2 AND f.type = 'conda' AND f.deleted_at IS NULL
-		AND f.name_key IN (SELECT value FROM `+i.r.db.EachText("$3")+` AS wanted) ORDER BY f.name_key, r.added`,
-		i.owner.ID, i.subdir, keys, i.channel.ID, i.staging.generation)
-	if err != nil {
+	if err := i.lookNamed(ctx, keys, byKey); err != nil {
 		return fmt.Errorf("look for the files of a batch: %w", err)
 	}
 	for _, e := range batch {
@@ -158,6 +143,54 @@ func (i *importer) lookFiles(ctx context.Context, batch []*entry) error {
 		}
 	}
 	return nil
+}
+
+// lookNamed finds files by their names in lower case, and how the channel lists
+// them. Each step goes by one key: PostgreSQL, which knows nothing yet of rows that
+// are minutes old, would else read all files of the owner for each batch.
+func (i *importer) lookNamed(ctx context.Context, keys []string, byKey map[string]*entry) error {
+	byID, ids := map[string]*oldFile{}, []string{}
+	err := i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var key string
+		var id *string
+		if err := rows.Scan(&key, &id); err != nil || id == nil {
+			return err
+		}
+		byID[*id] = &oldFile{id: *id}
+		byKey[key].old = byID[*id]
+		ids = append(ids, *id)
+		return nil
+	}, `SELECT wanted.value, (SELECT f.id FROM file_rows f WHERE f.owner_id = $1 AND f.subdir = $2 AND f.name_key = wanted.value AND f.type = 'conda' AND f.deleted_at IS NULL)
+		FROM `+i.r.db.EachText("$3")+` AS wanted`, i.owner.ID, i.subdir, keys)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	err = i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var o oldFile
+		if err := rows.Scan(&o.id, &o.sha256, &o.md5, &o.size, &o.indexedMS, &o.staging, &o.withdrawn); err != nil {
+			return err
+		}
+		*byID[o.id] = o
+		return nil
+	}, `SELECT f.id, f.sha256, f.md5, f.size, f.indexed_ms, coalesce(s.id, ''), f.withdrawn_at IS NOT NULL
+		FROM file_rows f LEFT JOIN stagings s ON s.id = f.staging WHERE f.id IN (SELECT value FROM `+i.r.db.EachText("$1")+` AS wanted)`, ids)
+	if err != nil {
+		return err
+	}
+	return i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var id string
+		var added int64
+		var text []byte
+		if err := rows.Scan(&id, &added, &text); err != nil {
+			return err
+		}
+		if o := byID[id]; added >= o.added { // one of the generation to come counts
+			o.added, o.json = added, text
+		}
+		return nil
+	}, `SELECT r.file_id, r.added, r.json FROM records r
+		WHERE r.file_id IN (SELECT value FROM `+i.r.db.EachText("$1")+` AS wanted) AND r.channel_id = $2 AND (r.added = $3 OR `+liveRecord("r", "$2")+`)`,
+		ids, i.channel.ID, i.staging.generation)
 }
 
 // judge says why an entry whose name is taken is left out, if it is.
