@@ -50,7 +50,7 @@ func (g *Generation) Current(ctx context.Context) (int64, error) {
 }
 
 func (g *Generation) read(ctx context.Context) (number int64, err error) {
-	err = g.db.Row(ctx, "SELECT generation FROM access_state WHERE id = 1").Scan(&number)
+	err = g.db.Point(ctx, "SELECT generation FROM access_state WHERE id = 1", nil, &number)
 	if err != nil {
 		return 0, fmt.Errorf("read the access generation: %w", err)
 	}

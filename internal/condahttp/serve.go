@@ -141,6 +141,8 @@ func (f *Face) send(w http.ResponseWriter, r *http.Request, open registry.Opened
 	h["Vary"] = varyMetadata
 	h["Cache-Control"] = []string{f.metadataControl(open)}
 	if doc.Stale {
+		// No cache may keep it as fresh: --index-max-age is for what is current.
+		h["Cache-Control"] = []string{"max-age=0, must-revalidate"}
 		h.Set("Warning", `110 - "Response is stale"`)
 		h.Set("X-Terrarium-Stale", "the database is away; this is the last state known here")
 	}

@@ -25,7 +25,7 @@ func (r *Registry) Generation(ctx context.Context, channelID string) (int64, err
 		}
 	}
 	var n int64
-	err = r.db.Row(ctx, "SELECT generation FROM channels WHERE id = $1", channelID).Scan(&n)
+	err = r.db.Point(ctx, "SELECT generation FROM channels WHERE id = $1", []any{channelID}, &n)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return 0, errs.New(errs.NotFound, "The channel is not there any more.")
 	}

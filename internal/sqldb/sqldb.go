@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -52,7 +53,8 @@ type engine struct {
 	observe    func(ctx context.Context, query string)
 	gate       *gate // SQLite: whose turn it is to write
 
-	version dataVersion // SQLite only
+	version dataVersion               // SQLite only
+	silent  atomic.Pointer[time.Time] // PostgreSQL only: until when Point does not wait
 }
 
 // Options are the choices of Open. The zero value is right for production.
@@ -114,7 +116,7 @@ func (db *DB) Postgres() bool { return db.postgres }
 // Ping asks the database for a sign of life.
 func (db *DB) Ping(ctx context.Context) error {
 	var one int
-	return db.Row(ctx, "SELECT 1").Scan(&one)
+	return db.Point(ctx, "SELECT 1", nil, &one)
 }
 
 // Close gives up all connections. Transactions under way are rolled back.

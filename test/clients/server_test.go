@@ -121,6 +121,17 @@ func (s *server) stop(t testing.TB) {
 	})
 }
 
+// kill ends the server by SIGKILL.
+func (s *server) kill(t testing.TB) {
+	t.Helper()
+	s.once.Do(func() {
+		if err := s.cmd.Process.Kill(); err != nil {
+			t.Errorf("the server had ended before it was killed: %v:\n%s", err, s.output)
+		}
+		<-s.exited
+	})
+}
+
 // answer is what a request got.
 type answer struct {
 	status int
@@ -131,9 +142,18 @@ type answer struct {
 // ask sends a request; token may be empty. Redirects are followed, as clients do.
 func (s *server) ask(t testing.TB, method, path, token string, body io.Reader, header ...string) answer {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, s.url+path, body)
+	a, err := s.try(t.Context(), method, path, token, body, header...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	return a
+}
+
+// try is ask of a server that may be gone.
+func (s *server) try(ctx context.Context, method, path, token string, body io.Reader, header ...string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, method, s.url+path, body)
+	if err != nil {
+		return answer{}, err
 	}
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
@@ -144,14 +164,14 @@ func (s *server) ask(t testing.TB, method, path, token string, body io.Reader, h
 	}
 	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
 	if err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
+		return answer{}, err
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
+		return answer{}, fmt.Errorf("%s %s: %w", method, path, err)
 	}
-	return answer{resp.StatusCode, b, resp.Header}
+	return answer{resp.StatusCode, b, resp.Header}, nil
 }
 
 // get asks for a path.
