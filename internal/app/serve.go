@@ -24,7 +24,7 @@ type Serving struct {
 // heapFloor is memory that is asked for and never touched, so that the system gives
 // none. The collector looks at it as live: where there is little, it comes round
 // after so many bytes of requests more, not after every few hundred of these, which
-// was a tenth of what they cost.
+// was up to a tenth of what they cost.
 const heapFloor = 32 << 20
 
 // drainFor is how long running uploads may take to finish after SIGTERM.
