@@ -145,7 +145,7 @@ func TestSameFileAtOnce(t *testing.T) {
 	if got := at(different); !slices.Equal(got, wantDifferent) {
 		t.Errorf("different bytes: %v, want %v", got, wantDifferent)
 	}
-	if files := a.Rows(t).Of(t, "files"); len(files) != 2 {
+	if files := a.Rows(t).Of(t, "file_rows"); len(files) != 2 {
 		t.Errorf("%d files, want 2", len(files))
 	}
 	report, err := a.Registry.Fsck(t.Context(), true)
