@@ -133,7 +133,7 @@ func (p *patcher) look(ctx context.Context) error {
 	}
 	var parts []*looked
 	several, inside := errgroup.WithContext(ctx)
-	several.SetLimit(runtime.GOMAXPROCS(0))
+	several.SetLimit(max(1, runtime.GOMAXPROCS(0)/2)) // others upload meanwhile
 	for _, subdir := range slices.Sorted(maps.Keys(p.patches)) {
 		p.report.Subdirs[subdir] = PatchCount{}
 		for files := range slices.Chunk(p.patches[subdir].Files(), importBatch) {
