@@ -65,6 +65,7 @@ func (w *world) add(c *channel, s condatest.Spec) *file {
 	f := &file{owner: c.owner, subdir: rec.Subdir, name: s.FileName(), labels: map[string]bool{}}
 	f.rec = &record{f, rec}
 	w.files = append(w.files, f)
+	delete(w.gone, f.owner+"/"+f.rec.Name)
 	c.list(f)
 	return f
 }
@@ -89,6 +90,7 @@ func (w *world) restore(f *file) {
 	w.Helper()
 	w.send(http.StatusOK, "POST", "/api/v1/trash/"+f.owner+"/"+f.id+"/restore", nil)
 	f.deleted = false
+	delete(w.gone, f.owner+"/"+f.rec.Name)
 	for _, c := range w.in(f) {
 		c.list(f)
 	}
@@ -144,12 +146,14 @@ func (w *world) transfer(f *file, from, to *channel) {
 	c := &file{owner: to.owner, subdir: f.subdir, name: f.name, withdrawn: f.withdrawn, labels: map[string]bool{}}
 	c.rec = &record{c, f.rec.Record}
 	fresh := true
+	path := to.owner + "/" + f.rec.Name
 	for _, o := range w.files {
 		fresh = fresh && (o.owner != to.owner || o.rec.Name != f.rec.Name)
 	}
-	if fresh && w.private[from.owner+"/"+f.rec.Name] {
-		w.private[to.owner+"/"+f.rec.Name] = true
+	if (fresh || w.gone[path]) && w.private[from.owner+"/"+f.rec.Name] {
+		w.private[path] = true
 	}
+	delete(w.gone, path)
 	w.files = append(w.files, c)
 	to.list(c)
 }
@@ -242,29 +246,88 @@ func (w *world) snapshot(c *channel) {
 	w.snapshots[c.owner+"/"+name] = snapshot{c, at}
 }
 
-// records writes a folder of records for an import and gives their files.
-func (w *world) records(owner string, n int) (files []*file, folder string) {
+// said is a record as the source of an import has it.
+type said struct {
+	name string // of the file
+	conda.Record
+}
+
+// records writes a folder for an import: what the last one into the channel had,
+// with some of it changed, and n others.
+func (w *world) records(c *channel, n int) (source []said, folder string) {
 	w.Helper()
-	var b bytes.Buffer
-	b.WriteString(`{"info":{"subdir":"noarch"},"packages":{},"packages.conda":{`)
+	for _, s := range w.sources[c.path()] {
+		if w.IntN(6) == 0 {
+			s.Depends = []string{fmt.Sprint("upstream >=", w.step)}
+		}
+		if w.IntN(10) > 0 {
+			source = append(source, s)
+		}
+	}
 	for i := range n {
 		name := "many"
 		if i%10 == 9 {
 			name = fmt.Sprint("p", i%4)
 		}
-		f := &file{owner: owner, subdir: "noarch", name: fmt.Sprintf("%s-2.%d-s%d_%d.conda", name, i%7, w.step, i), labels: map[string]bool{}}
-		sum := sha256.Sum256([]byte(owner + f.name))
-		f.rec = &record{f, conda.Record{
+		r := conda.Record{
 			Name: name, Version: fmt.Sprintf("2.%d", i%7), Build: fmt.Sprintf("s%d_%d", w.step, i), BuildNumber: int64(i), Subdir: "noarch", Noarch: "generic",
-			Depends: []string{"p1", "a-package-with-a-long-name >=1.2.3,<4"}, License: "BSD-3-Clause",
-			SHA256: hex.EncodeToString(sum[:]), MD5: hex.EncodeToString(sum[:16]), Size: int64(1000 + i), Timestamp: 1_600_000_000_000 + int64(i),
-		}}
+			Depends: []string{"p1", "a-package-with-a-long-name >=1.2.3,<4"}, License: "BSD-3-Clause", Size: int64(1000 + i), Timestamp: 1_600_000_000_000 + int64(i),
+		}
+		file := fmt.Sprintf("%s-%s-%s.conda", name, r.Version, r.Build)
+		sum := sha256.Sum256([]byte(c.path() + file))
+		r.SHA256, r.MD5 = hex.EncodeToString(sum[:]), hex.EncodeToString(sum[:16])
+		source = append(source, said{file, r})
+	}
+	var b bytes.Buffer
+	b.WriteString(`{"info":{"subdir":"noarch"},"packages":{},"packages.conda":{`)
+	for i, s := range source {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, "%q:%s", f.name, f.rec.encoded().JSON)
-		files = append(files, f)
+		r := &record{nil, s.Record}
+		fmt.Fprintf(&b, "%q:%s", s.name, r.encoded().JSON)
 	}
 	b.WriteString(`}}`)
-	return files, w.source(b.Bytes())
+	w.sources[c.path()] = source
+	return source, w.source(b.Bytes())
+}
+
+// take is what an import does: a file that nobody has comes, one that is there
+// with the same bytes gets the record of the source, and one that was withdrawn
+// stays out.
+func (w *world) take(c *channel, source []said) {
+	for _, s := range source {
+		f := w.live(c.owner, "noarch/"+s.name)
+		if f == nil {
+			f = &file{owner: c.owner, subdir: "noarch", name: s.name, labels: map[string]bool{}}
+			f.rec = &record{f, s.Record}
+			w.files = append(w.files, f)
+			delete(w.gone, f.owner+"/"+f.rec.Name)
+			c.list(f)
+			continue
+		}
+		if f.withdrawn || f.rec.SHA256 != s.SHA256 {
+			continue
+		}
+		s.IndexedTimestamp = f.rec.IndexedTimestamp
+		r := &record{f, s.Record}
+		if have := c.lists[f.key()]; have == nil || !r.same(have) {
+			c.lists[f.key()], f.labels[c.name] = r, true
+		}
+	}
+}
+
+// removePackage puts all files of a package into the trash.
+func (w *world) removePackage(of *file) {
+	w.Helper()
+	w.send(http.StatusCreated, "DELETE", "/api/package/"+of.owner+"/"+of.rec.Name, nil)
+	for _, f := range w.files {
+		if f.owner == of.owner && f.rec.Name == of.rec.Name && !f.deleted {
+			f.deleted = true
+			for _, c := range w.in(f) {
+				c.unlist(f)
+			}
+		}
+	}
+	w.gone[of.owner+"/"+of.rec.Name] = true
 }

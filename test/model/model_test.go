@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -98,13 +99,17 @@ func (w *world) change() {
 		if len(w.snapshots) < 4 {
 			what, do = "snapshot", func(*file) { w.snapshot(c) }
 		}
-	case 20:
-		if w.did["import"] < 4 {
+	case 20, 22:
+		if w.did["import"] < 6 {
 			what, do = "import", func(*file) { w.importing(c, 25) }
 		}
 	case 21:
 		what, do = "upload again", w.again
 		holds = func(f *file) bool { return f.deleted && w.live(f.owner, f.key()) == nil }
+	}
+	if w.IntN(40) == 0 {
+		what, do = "delete a package", w.removePackage
+		holds = func(f *file) bool { return !f.deleted && !w.private[f.owner+"/"+f.rec.Name] }
 	}
 	f := w.pick(holds)
 	if what == "" || f == nil {
@@ -148,14 +153,11 @@ func (w *world) source(repodata []byte) string {
 // of them came first, the log of the channel says.
 func (w *world) importing(c *channel, n int) {
 	w.Helper()
-	files, folder := w.records(c.owner, n)
+	source, folder := w.records(c, n)
 	body := fmt.Appendf(nil, `{"source":%q,"metadata_only":true,"base_url":"https://example.invalid/x"}`, folder)
 	at := w.Want(w, http.StatusAccepted, "POST", "/api/v1/channels/"+c.path()+"/import", apptest.Request{Token: w.root.Token, Body: body}).Header.Get("Location")
 	before := c.generation
-	was := listing{}
-	for key, r := range c.lists {
-		was[key] = r
-	}
+	was := maps.Clone(c.lists)
 	w.upload(c)
 	w.imported(strings.TrimPrefix(at, w.Base))
 	uploaded := w.files[len(w.files)-1]
@@ -169,17 +171,11 @@ func (w *world) importing(c *channel, n int) {
 		case g.Cause == "upload":
 			c.list(uploaded)
 		default:
-			for _, f := range files {
-				c.list(f)
-			}
+			w.take(c, source)
 		}
-		c.past[g.Generation], c.generation = listing{}, g.Generation
-		for key, r := range c.lists {
-			c.past[g.Generation][key] = r
-		}
+		c.past[g.Generation], c.generation = maps.Clone(c.lists), g.Generation
 		w.learn(c)
 	}
-	w.files = append(w.files, files...)
 }
 
 // imported waits for the end of an import.

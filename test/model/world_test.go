@@ -26,7 +26,9 @@ type world struct {
 	files     []*file
 	channels  []*channel
 	snapshots map[string]snapshot
-	private   map[string]bool // "owner/package"
+	private   map[string]bool   // "owner/package"
+	gone      map[string]bool   // such that were deleted
+	sources   map[string][]said // of the last import into a channel
 
 	step, compared int
 	did            map[string]int
@@ -44,7 +46,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	a := apptest.New(t, apptest.Setting("log_level", "warn"))
 	w := &world{
 		TB: t, App: a, Rand: rand.New(rand.NewPCG(seed, 0)), ana: a.User(t, "ana"), root: a.Operator(t, "root"), folder: t.TempDir(),
-		private: map[string]bool{}, snapshots: map[string]snapshot{}, did: map[string]int{},
+		private: map[string]bool{}, gone: map[string]bool{}, sources: map[string][]said{}, snapshots: map[string]snapshot{}, did: map[string]int{},
 	}
 	a.Org(t, "bolt", w.ana) // which is hers, so that copies have another owner
 	for _, path := range []string{"ana/main", "ana/dev", "bolt/main"} {
