@@ -32,6 +32,10 @@ type queue struct {
 	// showing is held while a batch that was committed is being published, by
 	// the goroutine that does it and answers.
 	showing sync.Mutex
+	// large is held for reading while a large change is being published, which
+	// takes seconds. Only those wait for it who need the same channel, and those
+	// who changed nothing: their work may have been done by it.
+	large sync.RWMutex
 }
 
 // pending is one change that waits for its turn and then for its outcome.
@@ -111,27 +115,49 @@ func (r *Registry) runQueue() {
 // runBatch commits the changes in one transaction and answers them. It reports
 // false, without any effect, if they must be tried one by one.
 func (r *Registry) runBatch(work []*pending) bool {
-	changed, err := r.tryBatch(work)
+	b, err := r.tryBatch(work)
 	if err != nil {
 		return false
 	}
 	point(pointCommitted)
-	r.show(work, changed)
+	r.show(work, b)
 	return true
 }
 
 // show publishes what changes have committed and then answers them, in a goroutine
 // of its own. It waits until the batch before was answered: a change that found
 // its work done by an earlier one may be answered no sooner than that is visible.
-func (r *Registry) show(work []*pending, changed []Changed) {
-	r.queue.showing.Lock()
-	go func() {
-		defer r.queue.showing.Unlock()
+func (r *Registry) show(work []*pending, b *batch) {
+	changed := b.changed()
+	answer := func() {
 		r.publish(work[0].ctx, changed)
 		point(pointPublished)
 		for _, p := range work {
 			p.done <- p.err
 		}
+	}
+	if b.large {
+		r.queue.large.RLock()
+		go func() {
+			defer r.queue.large.RUnlock()
+			answer()
+		}()
+		return
+	}
+	r.queue.showing.Lock()
+	go func() {
+		defer r.queue.showing.Unlock()
+		if len(changed) == 0 && !r.queue.large.TryLock() {
+			go func() {
+				r.queue.large.Lock()
+				defer r.queue.large.Unlock()
+				answer()
+			}()
+			return
+		} else if len(changed) == 0 {
+			r.queue.large.Unlock()
+		}
+		answer()
 	}()
 }
 
@@ -141,11 +167,11 @@ func (r *Registry) show(work []*pending, changed []Changed) {
 func (r *Registry) runAlone(p *pending) {
 	const attempts = 3
 	for try := 1; ; try++ {
-		changed, err := r.tryBatch([]*pending{p})
+		b, err := r.tryBatch([]*pending{p})
 		switch {
 		case err == nil:
 			point(pointCommitted)
-			r.show([]*pending{p}, changed)
+			r.show([]*pending{p}, b)
 			return
 		case sqldb.IsUnique(err) && try < attempts:
 			continue
@@ -159,7 +185,7 @@ func (r *Registry) runAlone(p *pending) {
 
 // tryBatch runs one transaction. A refusal that came before any write is left in
 // its pending and does not disturb the others; anything else is the error.
-func (r *Registry) tryBatch(work []*pending) ([]Changed, error) {
+func (r *Registry) tryBatch(work []*pending) (*batch, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(work[0].ctx), batchTime)
 	defer cancel()
 	var b *batch
@@ -191,7 +217,7 @@ func (r *Registry) tryBatch(work []*pending) ([]Changed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b.changed(), nil
+	return b, nil
 }
 
 // run calls fn and makes a panic an error, so that one caller's bug does not

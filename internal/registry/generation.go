@@ -22,6 +22,7 @@ type batch struct {
 	single   bool // there is one change in it
 	rights   bool // somebody's rights changed
 	channels map[string]*channelChange
+	large    bool  // a large change became current
 	stagings *bool // whether there are any; nil = nobody has looked
 }
 

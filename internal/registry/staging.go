@@ -222,6 +222,7 @@ func (s *staging) current(ctx context.Context, c *change, subdirs map[string]*su
 	if err != nil || n == 0 {
 		return fmt.Errorf("make generation %d of %s/%s the current one (%d rows): %w", s.generation, s.channel.OwnerName, s.channel.Name, n, err)
 	}
+	c.batch.large = true
 	if begun := c.batch.channels[s.channel.ID]; begun != nil {
 		// Another change of the same batch has begun a generation before it.
 		if err := logGeneration(ctx, c.tx, s.channel.ID, c.now, begun); err != nil {
