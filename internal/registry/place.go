@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"terrarium/internal/access"
 	"terrarium/internal/audit"
@@ -236,7 +237,8 @@ func sameName(ctx context.Context, db *sqldb.DB, o owner, packageID, fileType, s
 }
 
 // unhidden refuses a conda package whose name is that of a file which is being
-// loaded and cannot be seen yet.
+// loaded and cannot be seen yet. Of an import that was broken off, it takes the file
+// away.
 func (c *change) unhidden(ctx context.Context, o owner, a accepted) error {
 	if a.Type != "conda" {
 		return nil
@@ -244,14 +246,29 @@ func (c *change) unhidden(ctx context.Context, o owner, a accepted) error {
 	if some, err := c.stagings(ctx); err != nil || !some {
 		return err
 	}
-	var n int
-	err := c.tx.Row(ctx, `SELECT count(*) FROM file_rows WHERE owner_id = $1 AND subdir = $2 AND name_key = $3 AND type = 'conda'
-		AND deleted_at IS NULL AND staging IN (SELECT id FROM stagings)`, o.ID, a.Subdir, strings.ToLower(a.FileName)).Scan(&n)
+	type hidden struct {
+		id   string
+		held time.Time
+	}
+	files, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, h *hidden) error { return rows.Scan(&h.id, &h.held) },
+		`SELECT f.id, s.held_until FROM file_rows f JOIN stagings s ON s.id = f.staging
+		WHERE f.owner_id = $1 AND f.subdir = $2 AND f.name_key = $3 AND f.type = 'conda' AND f.deleted_at IS NULL`, o.ID, a.Subdir, strings.ToLower(a.FileName))
 	if err != nil {
 		return fmt.Errorf("look for %s among what is being loaded: %w", a.FileName, err)
 	}
-	if n > 0 {
-		return errs.New(errs.Unavailable, "%s is being imported into a channel of %s at this moment. Try again when that is done.", a.FileName, o.Name).Because("staging")
+	for _, f := range files {
+		if f.held.After(c.now) {
+			return errs.New(errs.Unavailable, "%s is being imported into a channel of %s at this moment. Try again when that is done.", a.FileName, o.Name).Because("staging")
+		}
+		// An import that was broken off has it, and may never go on.
+		for _, table := range []string{"records", "file_channels", "file_info", "download_days"} {
+			if _, err := c.exec(ctx, "DELETE FROM "+table+" WHERE file_id = $1", f.id); err != nil {
+				return fmt.Errorf("take %s from an import that was broken off: %w", a.FileName, err)
+			}
+		}
+		if _, err := c.exec(ctx, "DELETE FROM file_rows WHERE id = $1", f.id); err != nil {
+			return fmt.Errorf("take %s from an import that was broken off: %w", a.FileName, err)
+		}
 	}
 	return nil
 }

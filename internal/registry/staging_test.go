@@ -109,8 +109,11 @@ func TestImportGoesOn(t *testing.T) {
 			t.Fatalf("%d files are written, want some", written)
 		}
 		w.wantListed("acme", "copy", -1)
+		// Nobody waits for what may never go on.
+		w.must(w.alice, "acme", condatest.Spec{Name: "package00005", Version: "1.5"}, into("copy"))
+		w.wantListed("acme", "copy", -1, "noarch/package00005-1.5-0.conda")
 		report, err := w.Import(w.ctx, w.alice, "acme", "copy", src, nil)
-		if err != nil || report.Subdirs["noarch"].Added != 3000 || w.count("SELECT count(*) FROM file_rows") != 3000 {
+		if err != nil || report.Subdirs["noarch"].Added != 2999 || report.Subdirs["noarch"].LeftOut != 1 || w.count("SELECT count(*) FROM file_rows") != 3000 {
 			t.Errorf("got %+v, %v", report, err)
 		}
 		if p, err := w.Package(w.ctx, w.nobody, "acme", "package00003"); err != nil || p.Latest != "1.9" {
