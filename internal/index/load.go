@@ -115,6 +115,7 @@ func (b *segmentBuffer) add(e *entry, rows []row, group int) {
 	b.entries = append(b.entries, e)
 	for _, r := range rows {
 		if groupOf(r.fileName) == group {
+			r.msgpack = nil // the shard is made: a segment of text alone is held
 			b.rows[e.name] = append(b.rows[e.name], r)
 		}
 	}
