@@ -25,6 +25,7 @@ package index
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -124,9 +125,16 @@ func (x *Index) Publish(ctx context.Context, changed []registry.Changed) (err er
 	return nil
 }
 
+// loadingGC is the percentage of the heap that a load may add before the collector
+// comes round.
+const loadingGC = 25
+
 // Warm loads every channel that has records, so that the first requests after
 // a start need not wait. It stops at the first error.
 func (x *Index) Warm(ctx context.Context) error {
+	// What passes through a load is many times what stays: the collector comes
+	// round more often meanwhile, so that it does not set the size of the process.
+	defer debug.SetGCPercent(debug.SetGCPercent(loadingGC))
 	type head struct {
 		id         string
 		generation int64

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"terrarium/internal/access"
@@ -102,62 +104,61 @@ func (r *Registry) logSweptBlobs(ctx context.Context, actor access.Actor, s Swep
 
 // sweepBlobs removes the bytes that no row names.
 func (r *Registry) sweepBlobs(ctx context.Context, dryRun bool, before, trashed time.Time, s *Swept) error {
-	type old struct {
-		key  blob.Key
-		size int64
-	}
-	var orphans []old
+	// What is in the store is looked for among the rows, and not the other way
+	// round: of a channel of which metadata alone was imported, nothing is.
 	begun := r.now()
-	wanted, err := r.wanted(ctx, trashed)
-	if err != nil {
-		return err
-	}
-	err = r.blobs.List(ctx, func(key blob.Key, size int64, modified time.Time) error {
-		if !wanted[key] && modified.Before(before) {
-			orphans = append(orphans, old{key, size})
+	orphans := map[blob.Key]int64{} // to their sizes
+	err := r.blobs.List(ctx, func(key blob.Key, size int64, modified time.Time) error {
+		if modified.Before(before) {
+			orphans[key] = size
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("list the blobs: %w", err)
 	}
-	for _, o := range orphans {
+	if len(orphans) == 0 {
+		return nil
+	}
+	if err := r.eachWanted(ctx, trashed, func(key blob.Key) { delete(orphans, key) }); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(orphans)) {
 		if !dryRun {
 			// An upload may have brought the same bytes since they were listed.
-			again, err := r.named(ctx, o.key, begun, before)
+			again, err := r.named(ctx, key, begun, before)
 			if err != nil {
 				return err
 			}
 			if again {
 				continue
 			}
-			if err := r.blobs.Delete(ctx, o.key); err != nil {
-				return fmt.Errorf("remove %s: %w", o.key, err)
+			if err := r.blobs.Delete(ctx, key); err != nil {
+				return fmt.Errorf("remove %s: %w", key, err)
 			}
 		}
 		s.Blobs++
-		s.Bytes += o.size
+		s.Bytes += orphans[key]
 	}
 	return nil
 }
 
-// wanted are the keys that rows name: files but those whose time in the trash is
-// over, and uploads that wait for their commit.
-func (r *Registry) wanted(ctx context.Context, trashed time.Time) (map[blob.Key]bool, error) {
-	keys := map[blob.Key]bool{}
+// eachWanted gives the keys that rows name: files but those whose time in the trash
+// is over, and uploads that wait for their commit. A key may come more than once.
+func (r *Registry) eachWanted(ctx context.Context, trashed time.Time, f func(blob.Key)) error {
 	err := r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
 		var key string
 		if err := rows.Scan(&key); err != nil {
 			return err
 		}
-		keys[blob.Key(key)] = true
+		f(blob.Key(key))
 		return nil
 	}, `SELECT sha256 FROM file_rows WHERE (stored OR source_url <> '') AND (deleted_at IS NULL OR deleted_at >= $1)
 		UNION ALL SELECT got_sha256 FROM uploads WHERE accepted IS NOT NULL`, trashed)
 	if err != nil {
-		return nil, fmt.Errorf("list the bytes that rows name: %w", err)
+		return fmt.Errorf("list the bytes that rows name: %w", err)
 	}
-	return keys, nil
+	return nil
 }
 
 // idsLag is how much later than the time in its id a row may be committed: a
