@@ -22,8 +22,8 @@ import (
 )
 
 // importBatch is how many records share a transaction. Other writers wait no longer
-// than that takes: about 30 ms.
-const importBatch = 400
+// than that takes: about 45 ms.
+const importBatch = 600
 
 // importer is one call of Import.
 type importer struct {
