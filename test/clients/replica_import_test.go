@@ -54,12 +54,12 @@ func TestReplicaImports(t *testing.T) {
 	}
 	first := start(a, source)
 	begun := func() error {
-		switch now, i := state(b, first); {
-		case now == "failed":
+		switch now, i := state(b, first); now {
+		case "failed":
 			t.Fatalf("the import: %v", i)
-		case now == "done":
+		case "done":
 			return nil
-		case now == "running":
+		case "running":
 			for _, s := range i["subdirs"].([]any) {
 				if s.(map[string]any)["done"].(float64) > 0 {
 					return nil

@@ -128,7 +128,9 @@ func (s *server) kill(t testing.TB) {
 		if err := s.cmd.Process.Kill(); err != nil {
 			t.Errorf("the server had ended before it was killed: %v:\n%s", err, s.output)
 		}
-		<-s.exited
+		if err := <-s.exited; err == nil {
+			t.Error("the server ended by itself before it was killed")
+		}
 	})
 }
 
