@@ -83,7 +83,7 @@ test-clients: export TERRARIUM_BIN := $(CURDIR)/bin/terrarium
 test-clients: $(GOTESTSUM) $(VERSITYGW) $(VENV)/done build ## stock clients against the program: SQLite and a folder, then PostgreSQL and S3
 	@[ -n "$(call tagged,clients)" ] || { echo "no package has tests with the tag clients"; exit 1; }
 	$(call gotestsum,test-clients-1) -tags clients -timeout 30m $(call tagged,clients)
-	TERRARIUM_VERSITYGW=$(VERSITYGW) test/with-postgres bash -c '$(call gotestsum,test-clients-2) -tags clients -timeout 30m $(call tagged,clients)'
+	TERRARIUM_VERSITYGW=$(VERSITYGW) test/with-postgres bash -c '$(call gotestsum,test-clients-2) -tags clients,postgres -timeout 30m $(call tagged,clients)'
 
 test-browser: $(GOTESTSUM) $(AXE) ## pages in Chromium, with axe; screenshots go to artefacts/
 	@[ -n "$(call tagged,browser)" ] || { echo "no package has tests with the tag browser"; exit 1; }

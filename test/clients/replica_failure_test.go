@@ -1,4 +1,4 @@
-//go:build clients
+//go:build clients && postgres
 
 package clients
 
@@ -207,9 +207,6 @@ func TestReplicaPaused(t *testing.T) {
 // others have it, serves the last state that it knew and says so, refuses what
 // it cannot do, and goes on by itself when the database is back.
 func TestReplicaWithoutDatabase(t *testing.T) {
-	if !onMany() {
-		t.Skip("one process serves SQLite")
-	}
 	t.Parallel()
 	p := emptyPlace(t)
 	a := serve(t, p)

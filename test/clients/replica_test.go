@@ -1,4 +1,4 @@
-//go:build clients
+//go:build clients && postgres
 
 package clients
 
@@ -23,9 +23,6 @@ import (
 // replicas serves one PostgreSQL and one bucket by two processes.
 func replicas(t *testing.T) (p *place, a, b *server) {
 	t.Helper()
-	if !onMany() {
-		t.Skip("one process serves SQLite")
-	}
 	t.Parallel()
 	p = emptyPlace(t)
 	return p, serve(t, p), serve(t, p)
