@@ -26,8 +26,8 @@ const (
 	// importTime is how long an import with all its archives may take.
 	importTime = 24 * time.Hour
 	// importAttempts outlast an import that died with its process, which
-	// holds its channel for ten minutes: they are made over a quarter of an
-	// hour.
+	// holds its channel for some seconds more, and others that go first: they
+	// are made over a quarter of an hour.
 	importAttempts = 6
 	importsShown   = 1000
 )

@@ -5,8 +5,10 @@
 // The rows of package registry are the truth. Held in memory is, for each
 // channel, one immutable state behind an atomic pointer: for each subdir a
 // snapshot of its names, shards and pieces at one generation. A change costs
-// what changed: the shards of the changed names and the pieces that hold them
-// are made anew from rows, everything else is shared with the state before.
+// what changed: the shards of the changed names are made anew from rows, and
+// everything else is shared with the state before. The pieces of a document's text
+// are made when somebody asks for it, of the names that changed since it was made
+// last (lay).
 //
 // A request asks the database which generation is current and brings the state
 // up to it before it is answered; so replicas agree, and what one answered the

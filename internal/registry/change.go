@@ -126,7 +126,9 @@ func (r *Registry) runBatch(work []*pending) bool {
 
 // show publishes what changes have committed and then answers them, in a goroutine
 // of its own. It waits until the batch before was answered: a change that found
-// its work done by an earlier one may be answered no sooner than that is visible.
+// its work done by an earlier one may be answered no sooner than that is visible. A
+// large change is published beside the others: those of its channel wait for it in
+// the index, and those that changed nothing here.
 func (r *Registry) show(work []*pending, b *batch) {
 	changed := b.changed()
 	answer := func() {
@@ -147,17 +149,18 @@ func (r *Registry) show(work []*pending, b *batch) {
 	r.queue.showing.Lock()
 	go func() {
 		defer r.queue.showing.Unlock()
-		if len(changed) == 0 && !r.queue.large.TryLock() {
-			go func() {
-				r.queue.large.Lock()
-				defer r.queue.large.Unlock()
-				answer()
-			}()
+		if len(changed) > 0 || r.queue.large.TryLock() {
+			if len(changed) == 0 {
+				r.queue.large.Unlock()
+			}
+			answer()
 			return
-		} else if len(changed) == 0 {
-			r.queue.large.Unlock()
 		}
-		answer()
+		go func() { // the batches behind need not wait, too
+			r.queue.large.Lock()
+			defer r.queue.large.Unlock()
+			answer()
+		}()
 	}()
 }
 

@@ -136,7 +136,7 @@ func (s *staging) sweepEnd(ctx context.Context) error {
 			return err
 		}
 		return c.audit(ctx, audit.Entry{
-			Action: "channel.import-died", OwnerID: s.channel.OwnerID, ObjectKind: "channel", ObjectID: s.channel.ID,
+			Action: "channel." + s.cause + "-died", OwnerID: s.channel.OwnerID, ObjectKind: "channel", ObjectID: s.channel.ID,
 			ObjectName: s.channel.OwnerName + "/" + s.channel.Name, After: map[string]any{"cause": s.cause, "subject": s.subject, "generation": s.generation},
 		})
 	})
