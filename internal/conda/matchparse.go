@@ -89,7 +89,9 @@ func (p *matchSpecParser) parse() error {
 		rest, _, _ = strings.Cut(rest, " if ")
 	}
 	rest = strings.TrimSpace(rest)
-	if packageFile(rest) && (strings.Contains(rest, "://") || !strings.ContainsAny(rest, " =<>!~")) {
+	// No file name holds two colons: with them it is a spec whose build ends so.
+	if last := rest[strings.LastIndexByte(rest, '/')+1:]; packageFile(rest) && !strings.Contains(last, "::") &&
+		(strings.Contains(rest, "://") || !strings.ContainsAny(rest, " =<>!~")) {
 		return p.file(rest)
 	}
 
@@ -160,7 +162,7 @@ func (p *matchSpecParser) parse() error {
 			continue
 		}
 		if pair.key == "version" {
-			value = translateVersion(value, false)
+			value = translateVersion(strings.TrimSpace(value), false)
 		}
 		if pair.list {
 			err = p.setList(pair.key, value)

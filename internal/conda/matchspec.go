@@ -136,13 +136,17 @@ func (m MatchSpec) String() string {
 	switch {
 	case version == "", version == "*":
 	case strings.ContainsAny(version, "><$^|,"), innerGlob(version) && strings.HasSuffix(version, ".*"):
-		bracket("version", mustQuote(version))
+		// Who reads a spec drops a leading "==".
+		bracket("version", mustQuote(strings.TrimPrefix(version, "==")))
 	case strings.HasPrefix(version, "!="), strings.HasPrefix(version, "~="):
 		if build != "" {
 			bracket("version", mustQuote(version))
 		} else {
 			out.WriteString(version)
 		}
+	case strings.HasPrefix(version, "=") && !strings.HasPrefix(version, "=="):
+		// Its "=" was hidden by a space or a parenthesis: nothing translated it.
+		out.WriteString("=" + strings.TrimSuffix(strings.TrimSuffix(version[1:], "*"), "."))
 	case strings.HasSuffix(version, ".*"):
 		out.WriteString("=" + strings.TrimSuffix(version, ".*"))
 	case strings.HasSuffix(version, "*"):

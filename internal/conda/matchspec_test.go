@@ -49,6 +49,13 @@ func TestMatchSpecText(t *testing.T) {
 		{"file:///srv/channel/noarch/foo-1.0-py_0.conda", "file:///srv/channel/noarch::foo==1.0=py_0"},
 		{"foo[version=1.0.conda]", "foo==1.0.conda"},
 		{"^fo[op]$[channel=conda-forge,license=mit]", "conda-forge::^fo[op]$[license=mit]"},
+		{"foo[version=' =1.0']", "foo=1.0"},
+		{"foo (==1.7*)", "foo=1.7"},
+		{"foo[version='(==1.*),<3']", "foo[version='1,<3']"},
+		{"foo[version='=1.0 ']", "foo=1.0"},
+		{"foo[version='(=1.0.*)']", "foo=1.0"},
+		{"foo[version='(=1.7*)',build=x]", "foo=1.7[build=x]"},
+		{"foo[version=' ==1.0']", "foo==1.0"},
 		{"__glibc >=2.17", "__glibc[version='>=2.17']"},
 	} {
 		m, err := conda.ParseMatchSpec(row.in)
@@ -172,7 +179,7 @@ func matchText() *rapid.Generator[string] {
 		pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
 		s := pick("channel", "", "", "conda-forge::", "c*/noarch::", "https://h:80/a/label/b::", "defaults/linux-64::", "a:b:")
 		s += pick("name", "foo", "Foo-bar", "_x", "__v", "f*", "*", "^f.$")
-		s += pick("join", "", " ", "=", "==", ">=", " =", "!=", "~=")
+		s += pick("join", "", " ", "=", "==", ">=", " =", "!=", "~=", " (", " (=", "[version=' =")
 		s += rapid.OneOf(specText(), versionText(), rapid.Just("")).Draw(t, "version")
 		s += pick("build", "", "", " py27_0", "=py*", " ^p.*$", " *")
 		if rapid.Bool().Draw(t, "brackets") {

@@ -212,7 +212,7 @@ func (p *versionSpecParser) term(term string) (versionClause, string, error) {
 		}
 		return textGlob(term), term, nil
 	case term[len(term)-1] == '*':
-		base := strings.TrimRight(strings.TrimRight(term, "*"), ".")
+		base := strings.TrimSpace(strings.TrimRight(strings.TrimRight(term, "*"), "."))
 		v, err := p.version(base)
 		return startsWith{v}, base + ".*", err
 	}
@@ -237,6 +237,14 @@ func (p *versionSpecParser) relation(term string) (versionClause, string, error)
 		// in none; what people mean by =1.7* is =1.7.*
 		bare, fuzzy = strings.CutSuffix(base, "*")
 	}
+	if operator == "==" && !fuzzy && strings.HasSuffix(base, "*") {
+		// At the head of a match spec the operator is dropped, and 1.7* is left.
+		return p.term(base)
+	}
+	bare = strings.TrimSpace(bare)
+	if operator[0] == '=' && strings.Contains(bare, "*") {
+		return nil, "", badSpec(p.all, "an asterisk stands inside the version behind "+operator)
+	}
 	if operator == "~=" && fuzzy {
 		return nil, "", badSpec(p.all, "~= takes no .*")
 	}
@@ -248,7 +256,7 @@ func (p *versionSpecParser) relation(term string) (versionClause, string, error)
 	case "=":
 		return startsWith{v}, text, nil
 	case "==":
-		return relation{opEqual, v}, text, nil
+		return relation{opEqual, v}, operator + bare, nil
 	case "!=":
 		if fuzzy {
 			return not{startsWith{v}}, text, nil
