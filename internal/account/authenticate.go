@@ -110,13 +110,13 @@ func (a *Accounts) loadActor(ctx context.Context, tx *sqldb.DB, userID string) (
 		role         access.Role
 	}
 	memberships, err := sqldb.All(ctx, tx, func(r *sqldb.Rows, m *membership) error { return r.Scan(&m.organization, &m.role) },
-		"SELECT organization_id, role FROM memberships WHERE user_id = $1", userID)
+		"SELECT m.organization_id, m.role FROM memberships AS m JOIN owners AS o ON o.id = m.organization_id WHERE m.user_id = $1 AND o.deleted_at IS NULL", userID)
 	if err != nil {
 		return access.Actor{}, fmt.Errorf("read memberships: %w", err)
 	}
 	if u.Operator {
 		// The mirrors of the instance have no members.
-		ours, err := sqldb.All(ctx, tx, sqldb.Scalar[string], "SELECT owner_id FROM organizations WHERE created_by = ''")
+		ours, err := sqldb.All(ctx, tx, sqldb.Scalar[string], "SELECT g.owner_id FROM organizations AS g JOIN owners AS o ON o.id = g.owner_id WHERE g.created_by = '' AND o.deleted_at IS NULL")
 		if err != nil {
 			return access.Actor{}, fmt.Errorf("read the organisations of the instance: %w", err)
 		}
@@ -188,6 +188,16 @@ func (a *Accounts) loadToken(ctx context.Context, hash []byte) (found resolved, 
 		}
 		if found.actor, err = a.loadActor(ctx, tx, userID); err != nil {
 			return err
+		}
+		if organizationID != "" {
+			var there bool
+			err := tx.Row(ctx, "SELECT EXISTS (SELECT 1 FROM owners WHERE id = $1 AND deleted_at IS NULL)", organizationID).Scan(&there)
+			if err != nil {
+				return fmt.Errorf("look up the organisation of a token: %w", err)
+			}
+			if !there {
+				return errs.New(errs.Unauthenticated, "The organisation of token %s was deleted.", clip(found.name)).Because("account-deleted")
+			}
 		}
 		found.actor.Credential, found.actor.TokenID, found.actor.OrgToken = "token "+id, id, organizationID
 		if err := json.Unmarshal(scopes, &found.actor.Scopes); err != nil {

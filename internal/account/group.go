@@ -101,7 +101,9 @@ func (a *Accounts) Group(ctx context.Context, actor access.Actor, org, group str
 
 func ownersGroup(ctx context.Context, db *sqldb.DB, o Owner) (Group, error) {
 	g := Group{Name: Owners, Permission: access.Admin, AllPackages: true, CreatedAt: o.CreatedAt}
-	err := db.Row(ctx, "SELECT COUNT(*) FROM memberships WHERE organization_id = $1 AND role = 'owner'", o.ID).Scan(&g.Members)
+	err := db.Row(ctx, `
+		SELECT COUNT(*) FROM memberships AS m JOIN owners AS u ON u.id = m.user_id
+		WHERE m.organization_id = $1 AND m.role = 'owner' AND u.deleted_at IS NULL`, o.ID).Scan(&g.Members)
 	if err != nil {
 		return Group{}, fmt.Errorf("count owners: %w", err)
 	}
@@ -115,7 +117,7 @@ func findGroups(ctx context.Context, db *sqldb.DB, o Owner, condition string, ar
 		return r.Scan(&g.ID, &g.Name, &g.Permission, &g.AllPackages, &g.CreatedAt, &g.Members, &g.ChosenPackages)
 	}, `
 		SELECT s.id, s.name, s.permission, s.all_packages, s.created_at,
-		       (SELECT COUNT(*) FROM group_members AS m WHERE m.group_id = s.id),
+		       (SELECT COUNT(*) FROM group_members AS m JOIN owners AS u ON u.id = m.user_id WHERE m.group_id = s.id AND u.deleted_at IS NULL),
 		       (SELECT COUNT(*) FROM grants AS g JOIN packages AS p ON p.id = g.object_id AND p.deleted_at IS NULL
 		        WHERE g.subject_kind = 'group' AND g.subject_id = s.id AND g.object_kind = 'package')
 		FROM groups AS s WHERE s.organization_id = $1 AND `+condition+" ORDER BY s.name", append([]any{o.ID}, args...)...)

@@ -40,7 +40,8 @@ func (a *Accounts) CountMembers(ctx context.Context, actor access.Actor) (map[st
 		counts[id] = n
 		return err
 	}, `SELECT m.organization_id, count(*) FROM memberships AS m JOIN memberships AS mine ON mine.organization_id = m.organization_id
-		WHERE mine.user_id = $1 GROUP BY m.organization_id`, actor.ID)
+		JOIN owners AS u ON u.id = m.user_id
+		WHERE mine.user_id = $1 AND u.deleted_at IS NULL GROUP BY m.organization_id`, actor.ID)
 	if err != nil {
 		return nil, fmt.Errorf("count members: %w", err)
 	}

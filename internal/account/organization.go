@@ -259,7 +259,9 @@ func (a *Accounts) mayMakeOwners(actor access.Actor, o Owner, had, shall access.
 
 func notLastOwner(ctx context.Context, tx *sqldb.DB, o Owner, userID string) error {
 	var others int
-	err := tx.Row(ctx, "SELECT COUNT(*) FROM memberships WHERE organization_id = $1 AND role = 'owner' AND user_id <> $2", o.ID, userID).Scan(&others)
+	err := tx.Row(ctx, `
+		SELECT COUNT(*) FROM memberships AS m JOIN owners AS u ON u.id = m.user_id
+		WHERE m.organization_id = $1 AND m.role = 'owner' AND m.user_id <> $2 AND u.deleted_at IS NULL`, o.ID, userID).Scan(&others)
 	if err != nil {
 		return fmt.Errorf("count owners: %w", err)
 	}

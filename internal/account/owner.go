@@ -195,7 +195,7 @@ func (a *Accounts) free(ctx context.Context, db *sqldb.DB, name, noun string) er
 }
 
 // taken reports whether an owner has the name or one that looks like it. Names
-// of deleted owners stay taken.
+// of deleted owners stay taken until FreeNames.
 func taken(ctx context.Context, db *sqldb.DB, name string) (bool, error) {
 	var n int
 	err := db.Row(ctx, "SELECT COUNT(*) FROM owners WHERE name_key = $1", access.NameKey(name)).Scan(&n)

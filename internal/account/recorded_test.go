@@ -62,6 +62,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 		ctx := t.Context()
 		var ana, op access.Actor
 		var acme account.Organization
+		var dara account.User
 		var pkg access.Object
 		var code, cookie, cookie2, token string
 		secrets := []string{password, "another horse 8", "third horse 7"}
@@ -231,6 +232,27 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 			}},
 			{"ClaimKey", keeps, func() error { _, _, err := w.ClaimKey(ctx, ana, "k2", []byte("digest")); return err }},
 			{"ReleaseKey", keeps, func() error { return w.ReleaseKey(ctx, ana, "k2") }},
+			{"Deletion", reads, func() error { _, err := w.Deletion(ctx, w.actor(ana.ID), "acme"); return err }},
+			{"DeleteOwner", changes, func() error { _, err := w.DeleteOwner(ctx, w.actor(ana.ID), "acme", "acme"); return err }},
+			{"Deleted", reads, func() error { _, err := w.Deleted(ctx, w.actor(ana.ID)); return err }},
+			{"Gone", reads, func() error { _, err := w.Gone(ctx); return err }},
+			{"RestoreOwner", changes, func() error { _, err := w.RestoreOwner(ctx, w.actor(ana.ID), "acme"); return err }},
+			{"DeleteAccount", changes, func() error {
+				u, err := w.User(ctx, op, "dara")
+				ok(t, err)
+				dara = u
+				_, err = w.DeleteAccount(ctx, w.actor(dara.ID), password)
+				return err
+			}},
+			{"BeginKeeping", keeps, func() error { c, err := w.BeginKeeping(ctx, dara, w.from); return keep(&cookie, c, err) }},
+			{"Keeping", reads, func() error { _, err := w.Keeping(ctx, cookie); return err }},
+			{"Keep", changes, func() error { _, err := w.Keep(ctx, w.anonymous(), cookie); return err }},
+			{"DeleteAccount", changes, func() error { _, err := w.DeleteAccount(ctx, w.actor(dara.ID), password); return err }},
+			{"CountDue", reads, func() error { w.clock.pass(8 * 24 * time.Hour); _, err := w.CountDue(ctx); return err }},
+			{"DueOwners", keeps, func() error { _, err := w.DueOwners(ctx); return err }},
+			{"EraseRights", keeps, func() error { return w.EraseRights(ctx, dara.Owner) }}, // a member of acme
+			{"EndErasing", changes, func() error { return w.EndErasing(ctx, access.System(), dara.Owner, map[string]any{"packages": 0}) }},
+			{"FreeNames", keeps, func() error { w.clock.pass(90 * 24 * time.Hour); _, err := w.FreeNames(ctx); return err }},
 			{"Sweep", keeps, func() error { w.clock.pass(60 * 24 * time.Hour); return w.Sweep(ctx) }},
 			{"Close", reads, func() error { return w.Close(ctx) }},
 			{"Run", reads, func() error { return nil }}, // a loop around FlushUsed and Sweep

@@ -24,10 +24,15 @@ const (
 // SignIn gives the account of a name or address if the password is right. A
 // wrong password and an unknown name are the same errs.Unauthenticated and take
 // as long; errs.TooMany after 10 failures a minute for a name or 100 for a
-// network. The caller makes the session or the token.
+// network. The caller makes the session or the token. An account that was deleted
+// and can be brought back is errs.Forbidden with the reason "account-deleted", and
+// given too, for BeginKeeping; it has no other right.
 func (a *Accounts) SignIn(ctx context.Context, actor access.Actor, nameOrEmail, password string) (User, error) {
 	typed := strings.ToLower(strings.TrimSpace(nameOrEmail))
 	u, hash, err := a.byNameOrEmail(ctx, typed)
+	if noRows(err) {
+		u, hash, err = a.deletedByNameOrEmail(ctx, typed)
+	}
 	subject := typed
 	switch {
 	case err == nil:
@@ -45,6 +50,9 @@ func (a *Accounts) SignIn(ctx context.Context, actor access.Actor, nameOrEmail, 
 	if u.DisabledAt != nil {
 		return User{}, errs.New(errs.Forbidden, "This account is disabled. Ask the operator.").Because("disabled")
 	}
+	if u.DeletedAt != nil {
+		return u, toBeErased(u)
+	}
 	now := a.now()
 	u.LastSignInAt = &now
 	err = a.db.Tx(ctx, func(tx *sqldb.DB) error {
@@ -61,10 +69,20 @@ func (a *Accounts) SignIn(ctx context.Context, actor access.Actor, nameOrEmail, 
 // password; sqldb.ErrNoRows where there is none.
 func (a *Accounts) byNameOrEmail(ctx context.Context, typed string) (User, string, error) {
 	typed = clean(typed)
+	return findUser(ctx, a.db, nameOrEmail(typed), typed)
+}
+
+func (a *Accounts) deletedByNameOrEmail(ctx context.Context, typed string) (User, string, error) {
+	typed = clean(typed)
+	return a.findDeleted(ctx, a.db, nameOrEmail(typed), typed)
+}
+
+// nameOrEmail is the condition of the user whom somebody who signs in means.
+func nameOrEmail(typed string) string {
 	if strings.Contains(typed, "@") {
-		return findUser(ctx, a.db, "u.email_key = $1", typed)
+		return "u.email_key = $1"
 	}
-	return findUser(ctx, a.db, "o.name = $1", typed)
+	return "o.name = $1"
 }
 
 // guarded compares a password under the limits of sign-in. An attempt counts as

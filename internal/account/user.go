@@ -21,6 +21,8 @@ type User struct {
 	Operator        bool
 	DisabledAt      *time.Time
 	LastSignInAt    *time.Time
+	// DeletedAt is set of somebody who signed in to a deleted account, see SignIn.
+	DeletedAt *time.Time
 }
 
 // NewUser is an account to be made by the operator or a command. It counts as
@@ -206,13 +208,8 @@ func (a *Accounts) setDisabled(ctx context.Context, actor access.Actor, name str
 			now := a.now()
 			at = &now
 			if u.Operator {
-				others := 0
-				err := tx.Row(ctx, "SELECT COUNT(*) FROM users WHERE operator AND disabled_at IS NULL AND owner_id <> $1", u.ID).Scan(&others)
-				if err != nil {
-					return fmt.Errorf("count operators: %w", err)
-				}
-				if others == 0 {
-					return errs.New(errs.Forbidden, "%s is the last operator. Make another one first.", u.Name).Because("last-operator")
+				if err := notLastOperator(ctx, tx, u); err != nil {
+					return err
 				}
 			}
 			if err := endSessions(ctx, tx, u.ID, nil); err != nil {
