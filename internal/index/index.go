@@ -131,7 +131,7 @@ func (x *Index) Publish(ctx context.Context, changed []registry.Changed) (err er
 // comes round.
 const loadingGC = 25
 
-// Warm loads every channel that has records, so that the first requests after
+// Warm loads every channel that has records and an owner, so that the first requests after
 // a start need not wait. It stops at the first error.
 func (x *Index) Warm(ctx context.Context) error {
 	// What passes through a load is many times what stays: the collector comes
@@ -142,7 +142,7 @@ func (x *Index) Warm(ctx context.Context) error {
 		generation int64
 	}
 	heads, err := sqldb.All(ctx, x.db, func(r *sqldb.Rows, h *head) error { return r.Scan(&h.id, &h.generation) },
-		`SELECT id, generation FROM channels WHERE generation > 0 ORDER BY id`)
+		`SELECT c.id, c.generation FROM channels c JOIN owners o ON o.id = c.owner_id WHERE c.generation > 0 AND o.deleted_at IS NULL ORDER BY c.id`)
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func (r *Registry) File(ctx context.Context, actor access.Actor, owner, pkg, ver
 // FileByID is File by the id that a file has. Files in the trash are not found.
 func (r *Registry) FileByID(ctx context.Context, actor access.Actor, id string) (File, error) {
 	absent := errs.New(errs.NotFound, "There is no file with the id %q.", id)
-	f, err := findFile(ctx, r.db, absent, " WHERE f.id = $1 AND f.deleted_at IS NULL", id)
+	f, err := findFile(ctx, r.db, absent, " WHERE f.id = $1 AND f.deleted_at IS NULL AND o.deleted_at IS NULL", id)
 	if err != nil {
 		return File{}, err
 	}

@@ -17,6 +17,7 @@ import (
 
 // Swept is what GC removed, or would remove.
 type Swept struct {
+	Owners  int   // deleted, and erased now; see Erase
 	Files   int   // out of the trash
 	Uploads int   // announced and never committed
 	Blobs   int   // that nothing named any more

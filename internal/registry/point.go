@@ -13,4 +13,5 @@ const (
 	pointImportBatch   = "import.batch"          // some records of a generation to come
 	pointImportCurrent = "import.current"        // the imported generation is the current one
 	pointSwept         = "gc.rows-deleted"       // rows are gone, bytes are still there
+	pointErased        = "erase.batch"           // some files of a deleted owner are gone
 )

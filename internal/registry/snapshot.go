@@ -20,8 +20,8 @@ import (
 const kindSnapshot = "snapshot"
 
 // snapshotOfClosed is the condition of channels c that are snapshots of one that
-// is not public.
-const snapshotOfClosed = "(c.kind = 'snapshot' AND EXISTS (SELECT 1 FROM channels s WHERE s.id = c.source AND s.visibility <> 'public'))"
+// is not public, or that is gone with its owner.
+const snapshotOfClosed = "(c.kind = 'snapshot' AND NOT EXISTS (SELECT 1 FROM channels s JOIN owners so ON so.id = s.owner_id WHERE s.id = c.source AND s.visibility = 'public' AND so.deleted_at IS NULL))"
 
 // NewSnapshot is a snapshot to be made. At is what GenerationAt takes, "" for
 // what the channel serves now. Visibility "" is that of the channel.
@@ -116,6 +116,9 @@ func shows(ctx context.Context, db *sqldb.DB, actor access.Actor, ch Channel, ob
 		return nil, err
 	}
 	source, ok := sources[ch.SourceID]
+	if !ok && actor.Anonymous() && object.Scope == "conda" {
+		return nil, access.Hidden(object)
+	}
 	if !ok {
 		return nil, access.Absent(object)
 	}

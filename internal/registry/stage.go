@@ -155,6 +155,7 @@ type upload struct {
 }
 
 func findUpload(ctx context.Context, db *sqldb.DB, where string, args ...any) (upload, error) {
+	// What was staged for an owner that was deleted since is not to be had.
 	list, err := sqldb.All(ctx, db, func(rows *sqldb.Rows, u *upload) error {
 		var labels jsonList
 		err := rows.Scan(&u.id, &u.ownerID, &u.ownerName, &u.packageName, &u.version, &u.basename, &u.kind, &u.placing.attrs,
@@ -163,7 +164,7 @@ func findUpload(ctx context.Context, db *sqldb.DB, where string, args ...any) (u
 		return err
 	}, `SELECT u.id, u.owner_id, o.name, u.package_name, u.version, u.basename, u.type, u.attrs, u.dependencies, u.description,
 		u.labels, u.sha256, u.created_by, u.expires_at, u.received_at, u.accepted, u.refused
-		FROM uploads u JOIN owners o ON o.id = u.owner_id`+where, args...)
+		FROM uploads u JOIN owners o ON o.id = u.owner_id AND o.deleted_at IS NULL`+where, args...)
 	if err != nil {
 		return upload{}, fmt.Errorf("read a staged upload: %w", err)
 	}

@@ -37,6 +37,8 @@ type staging struct {
 	cause      string
 	subject    string
 
+	sweeping bool // it is being put away, also where its owner was deleted
+
 	mu    sync.Mutex // held while the row is moved on, so that until is what it says
 	until time.Time
 }
@@ -143,7 +145,7 @@ func (s *staging) lost() error {
 
 // within runs fn, which may be nil, in a transaction that begins and ends by
 // renewing the hold. It is errs.Conflict, and nothing is written, if the staging
-// is not held any more.
+// is not held any more; errs.NotFound if its owner was deleted.
 func (s *staging) within(ctx context.Context, fn func(tx *sqldb.DB) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -165,6 +167,9 @@ func (s *staging) within(ctx context.Context, fn func(tx *sqldb.DB) error) error
 		if err := renew(); err != nil || fn == nil {
 			return err
 		}
+		if err := s.owned(ctx, tx); err != nil {
+			return err
+		}
 		if err := fn(tx); err != nil {
 			return err
 		}
@@ -174,6 +179,22 @@ func (s *staging) within(ctx context.Context, fn func(tx *sqldb.DB) error) error
 		s.until = until
 	}
 	return err
+}
+
+// owned refuses to write for an owner that was deleted since the staging began.
+func (s *staging) owned(ctx context.Context, tx *sqldb.DB) error {
+	if s.sweeping {
+		return nil
+	}
+	var there bool
+	err := tx.Row(ctx, "SELECT EXISTS (SELECT 1 FROM channels c JOIN owners o ON o.id = c.owner_id WHERE c.id = $1 AND o.deleted_at IS NULL)", s.channel.ID).Scan(&there)
+	if err != nil {
+		return fmt.Errorf("look for the owner of a large change: %w", err)
+	}
+	if !there {
+		return access.Absent(access.Object{OwnerName: s.channel.OwnerName})
+	}
+	return nil
 }
 
 // keep renews the hold again and again until stop is called, which returns when
@@ -211,6 +232,9 @@ func (s *staging) keep(ctx context.Context) (stop func()) {
 // change: what was staged is visible from then on. The names of subdirs are in the
 // log already (logNames) and stand there as staged.
 func (s *staging) current(ctx context.Context, c *change, subdirs map[string]*subdirChange) error {
+	if err := s.owned(ctx, c.tx); err != nil {
+		return err
+	}
 	n, err := c.exec(ctx, "DELETE FROM stagings WHERE id = $1 AND held_until = $2", s.id, s.until)
 	if err != nil {
 		return fmt.Errorf("end a large change: %w", err)

@@ -37,6 +37,7 @@ func (r *Registry) SweepStagings(ctx context.Context) (int, error) {
 // staging. It may be cut off and begun again. Whoever holds the staging loses it;
 // one that another has taken meanwhile is errs.Conflict.
 func (s *staging) sweep(ctx context.Context) error {
+	s.sweeping = true
 	for _, step := range []func(context.Context) error{s.sweepRecords, s.sweepNames, s.sweepEnd} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("put a large change of %s/%s away: %w", s.channel.OwnerName, s.channel.Name, err)

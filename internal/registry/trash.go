@@ -160,7 +160,7 @@ func trashedLabels(ctx context.Context, db *sqldb.DB, fileID string) ([]string, 
 func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID string) (f File, err error) {
 	absent := errs.New(errs.NotFound, "There is no deleted file with the id %q, or the trash was emptied.", clip(fileID))
 	err = r.change(ctx, actor, "restore", func(ctx context.Context, c *change) error {
-		f, err = findFile(ctx, c.tx, absent, " WHERE f.id = $1 AND f.deleted_at IS NOT NULL AND (f.stored OR f.source_url <> '')", fileID)
+		f, err = findFile(ctx, c.tx, absent, " WHERE f.id = $1 AND f.deleted_at IS NOT NULL AND (f.stored OR f.source_url <> '') AND o.deleted_at IS NULL", fileID)
 		if err != nil {
 			return err
 		}

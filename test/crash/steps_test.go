@@ -30,6 +30,10 @@ var pointless = map[string]string{
 	"TellPackages":   "packages that are noted are told at the next start",
 	"sweepBlobs":     "bytes that nothing names; the next sweep finds them",
 	"CheckFiles":     "a file that is not noted as checked is read again",
+	"eraseAll":       "the rest is found when the deleted owner is erased again",
+	"erasePackages":  "the rest is found when the deleted owner is erased again",
+	"emptyPackages":  "the rest is found when the deleted owner is erased again",
+	"eraseChannel":   "the rest is found when the deleted owner is erased again",
 	"GC":             "temporary files; the next sweep finds them",
 }
 
