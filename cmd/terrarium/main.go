@@ -88,12 +88,13 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the registry."`
 	Worker  workerCmd  `cmd:"" help:"Run jobs only, beside any number of serve."`
 	User    userCmd    `cmd:"" help:"Make and change accounts."`
+	Owner   ownerCmd   `cmd:"" help:"Delete users and organisations, and bring them back."`
 	Token   tokenCmd   `cmd:"" help:"Make tokens."`
 	Channel channelCmd `cmd:"" help:"Load channels."`
 	Backup  backupCmd  `cmd:"" help:"Write everything into one file, while serving."`
 	Restore restoreCmd `cmd:"" help:"Load a backup into an empty place."`
 	Fsck    fsckCmd    `cmd:"" help:"Check that rows and bytes agree."`
-	GC      gcCmd      `cmd:"" name:"gc" help:"Empty the trash and sweep what nothing names."`
+	GC      gcCmd      `cmd:"" name:"gc" help:"Erase deleted owners, empty the trash and sweep what nothing names."`
 	Migrate migrateCmd `cmd:"" help:"Bring the schema up to this program."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	Config  configCmd  `cmd:"" name:"config" help:"Print every setting with its value and where it came from."`

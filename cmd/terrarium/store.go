@@ -91,7 +91,7 @@ type gcCmd struct {
 	Grace  time.Duration `help:"How old what nothing names must be." default:"24h"`
 }
 
-// Run empties the trash and sweeps.
+// Run erases deleted owners, empties the trash and sweeps.
 func (c *gcCmd) Run(p *program) error {
 	a, err := p.open()
 	if err != nil {
@@ -105,6 +105,13 @@ func (c *gcCmd) Run(p *program) error {
 	verb := "swept"
 	if c.DryRun {
 		verb = "would sweep"
+	}
+	if s.Owners > 0 {
+		done := "erased"
+		if c.DryRun {
+			done = "would erase"
+		}
+		fmt.Fprintf(p.stdout, "%s %d deleted owners\n", done, s.Owners)
 	}
 	fmt.Fprintf(p.stdout, "%s %d files out of the trash, %d uploads never committed, %d blobs (%d bytes), %d temporary files\n", verb, s.Files, s.Uploads, s.Blobs, s.Bytes, s.Temps)
 	return nil

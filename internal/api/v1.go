@@ -69,6 +69,7 @@ func (f *Face) describe() []web.Route {
 	v.users()
 	v.tokens()
 	v.organizations()
+	v.deletions()
 	v.groups()
 	v.packages()
 	v.files()

@@ -44,6 +44,7 @@ type Setting struct {
 // Swept says what a sweep removed, or would remove.
 type Swept struct {
 	DryRun  bool  `json:"dry_run"`
+	Owners  int   `json:"owners" doc:"Deleted more than 7 days ago, and erased now."`
 	Files   int   `json:"files" doc:"Out of the trash."`
 	Uploads int   `json:"uploads" doc:"Announced and never committed."`
 	Blobs   int   `json:"blobs" doc:"That nothing named any more."`
@@ -132,7 +133,7 @@ func (v *v1) operate() {
 				each(r.Faults, func(f registry.Fault) v1Fault { return v1Fault(f) }),
 			}}, nil
 		})
-	handle(v, operation{verdict{web.Operator, false}, "sweep", http.MethodPost, "/gc", "Empty the trash and sweep what nothing names", "operation", 200, false},
+	handle(v, operation{verdict{web.Operator, false}, "sweep", http.MethodPost, "/gc", "Erase deleted owners, empty the trash and sweep what nothing names", "operation", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
 			Body *struct {
 				DryRun bool   `json:"dry_run,omitempty" doc:"Say what would go, and leave it."`

@@ -315,7 +315,8 @@ type Sweeping struct {
 	Grace  time.Duration // how old what nothing names must be
 }
 
-// Sweep empties the trash and removes what nothing names any more.
+// Sweep erases owners whose deletion can be undone no more, empties the trash and
+// removes what nothing names any more.
 func (a *App) Sweep(ctx context.Context, actor access.Actor, s Sweeping) (registry.Swept, error) {
 	if s.Grace <= 0 {
 		return registry.Swept{}, errs.New(errs.Invalid, "The grace must be more than nothing: an upload whose rows are still to come must not lose its bytes.").On("grace")
@@ -323,5 +324,17 @@ func (a *App) Sweep(ctx context.Context, actor access.Actor, s Sweeping) (regist
 	if err := a.claim(ctx); err != nil {
 		return registry.Swept{}, err
 	}
-	return a.Registry.GC(ctx, actor, s.DryRun, s.Grace)
+	var owners int
+	var err error
+	if s.DryRun {
+		owners, err = a.Accounts.CountDue(ctx)
+	} else {
+		owners, err = a.EraseOwners(ctx, actor)
+	}
+	if err != nil {
+		return registry.Swept{}, err
+	}
+	swept, err := a.Registry.GC(ctx, actor, s.DryRun, s.Grace)
+	swept.Owners = owners
+	return swept, err
 }

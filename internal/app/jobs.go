@@ -43,14 +43,19 @@ func (a *App) jobs() *job.Client {
 	job.Register(c, "sweep", func(ctx context.Context, _ sweep) error {
 		s, err := a.Sweep(ctx, access.System(), Sweeping{Grace: sweepGrace})
 		if err == nil {
-			a.Log.Info("swept", "files", s.Files, "uploads", s.Uploads, "blobs", s.Blobs, "bytes", s.Bytes)
+			a.Log.Info("swept", "owners", s.Owners, "files", s.Files, "uploads", s.Uploads, "blobs", s.Blobs, "bytes", s.Bytes)
 		}
 		return err
 	})
+	job.Register(c, "erase-owners", func(ctx context.Context, _ eraseOwners) error {
+		_, err := a.EraseOwners(ctx, access.System())
+		return err
+	}, job.Timeout(eraseTime))
 	job.Register(c, "check-files", func(ctx context.Context, _ checkFiles) error { return a.Registry.CheckFiles(ctx) })
 	job.Register(c, "check-file", func(ctx context.Context, c checkFile) error { return a.Registry.CheckFile(ctx, c.FileID) })
 	job.RegisterReporting(c, importKind, a.runImport, job.Timeout(importTime))
 	c.Every(24*time.Hour, sweep{})
+	c.Every(time.Hour, eraseOwners{})
 	c.Every(24*time.Hour, checkFiles{}) // a restored backup has no jobs
 	return c
 }

@@ -29,7 +29,7 @@ func (a *App) operate() api.Operate {
 			}
 			s, err := a.Sweep(ctx, actor, Sweeping{DryRun: dryRun, Grace: grace})
 			return api.Swept{
-				DryRun: dryRun, Files: s.Files, Uploads: s.Uploads, Blobs: s.Blobs, Bytes: s.Bytes, Temps: s.Temps,
+				DryRun: dryRun, Owners: s.Owners, Files: s.Files, Uploads: s.Uploads, Blobs: s.Blobs, Bytes: s.Bytes, Temps: s.Temps,
 			}, err
 		},
 		Settings: func(actor access.Actor) ([]api.Setting, error) {
