@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"terrarium/internal/access"
+	"terrarium/internal/account"
 	"terrarium/internal/registry"
 	"terrarium/internal/ui/pages/home"
 	"terrarium/internal/ui/shared"
@@ -27,15 +28,21 @@ const (
 type front struct {
 	mu       sync.Mutex
 	at       time.Time
+	gone     []string // the owners that were deleted then
 	stats    registry.Stats
 	channels []registry.ListedChannel
 }
 
-// get gives the numbers, counted anew where they are too old.
-func (c *front) get(ctx context.Context, reg *registry.Registry, now time.Time) (registry.Stats, []registry.ListedChannel, error) {
+// get gives the numbers, counted anew where they are too old or an owner was
+// deleted, or brought back, since.
+func (c *front) get(ctx context.Context, accounts *account.Accounts, reg *registry.Registry, now time.Time) (registry.Stats, []registry.ListedChannel, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.at.IsZero() && now.Sub(c.at) < keepFront && c.stats.Packages > 0 {
+	gone, err := accounts.Gone(ctx)
+	if err != nil {
+		gone = c.gone // the database is away: what was known last
+	}
+	if !c.at.IsZero() && now.Sub(c.at) < keepFront && slices.Equal(c.gone, gone) && c.stats.Packages > 0 {
 		return c.stats, c.channels, nil
 	}
 	stats, err := reg.Stats(ctx, access.Anonymous(""))
@@ -46,7 +53,7 @@ func (c *front) get(ctx context.Context, reg *registry.Registry, now time.Time) 
 	if err != nil {
 		return registry.Stats{}, nil, err
 	}
-	c.at, c.stats, c.channels = now, stats, channels
+	c.at, c.gone, c.stats, c.channels = now, gone, stats, channels
 	return stats, channels, nil
 }
 
@@ -62,7 +69,7 @@ func (f *Face) home(w http.ResponseWriter, r *http.Request) error {
 	p := home.Page{Page: v.frame}
 	p.Page.NoSearch = true
 	p.Page.Description = "Find and install conda packages from " + f.opts.InstanceName + "."
-	stats, channels, err := f.front.get(r.Context(), f.registry, p.Page.Now)
+	stats, channels, err := f.front.get(r.Context(), f.accounts, f.registry, p.Page.Now)
 	if err != nil {
 		return err
 	}

@@ -6,27 +6,9 @@ import (
 
 	accounts "terrarium/internal/account"
 	"terrarium/internal/errs"
-	"terrarium/internal/ui/pages/settings/account"
 	"terrarium/internal/ui/pages/settings/security"
 	"terrarium/internal/ui/shared"
 )
-
-// accountPage shows the address of the account.
-func (f *Face) accountPage(w http.ResponseWriter, r *http.Request) error {
-	v, _, shown, err := f.settingsOf(w, r, "Account")
-	if err != nil {
-		return err
-	}
-	u, err := f.accounts.User(r.Context(), v.actor, v.actor.Name)
-	if err != nil {
-		return err
-	}
-	p := account.Page{Head: settingsHead(v, shown, "Account"), Page: v.frame, Since: u.CreatedAt, Email: u.Email, Verified: u.EmailVerifiedAt != nil}
-	if !p.Verified {
-		p.VerifyURL = "/verify"
-	}
-	return render(w, r, http.StatusOK, p.Page, account.View(p))
-}
 
 // securityPage shows the password's form and the sessions.
 func (f *Face) securityPage(w http.ResponseWriter, r *http.Request) error {

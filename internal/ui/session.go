@@ -24,7 +24,7 @@ func signedIn(r *http.Request) bool {
 // that nobody can hand somebody a session beforehand.
 func (f *Face) begin(w http.ResponseWriter, r *http.Request, u account.User, keep bool) error {
 	caller := web.CallerOf(r)
-	from := access.Request{Remote: web.RemoteOf(r), Agent: r.UserAgent(), RequestID: web.EventOf(r).ID}
+	from := requestOf(r)
 	cookie, expires, err := f.accounts.CreateSession(r.Context(), u, from, keep)
 	if err != nil {
 		return err

@@ -36,6 +36,7 @@ func settingsHead(v *visit, owner shared.Owner, current string) shared.SettingsH
 		h.Role = "You are its " + owner.Role + "."
 		links = []shared.SideLink{
 			{Label: "Profile", Icon: "user", Href: base + "profile"},
+			{Label: "Account", Icon: "mail", Href: base + "account"},
 			{Label: "Tokens", Icon: "key-round", Href: base + "tokens"},
 			{Label: "Storage", Icon: "hard-drive", Href: base + "storage"},
 		}
@@ -131,6 +132,15 @@ func (f *Face) organizationsPage(w http.ResponseWriter, r *http.Request) error {
 			p.Rows = append(p.Rows, organizations.Organization{
 				Owner: shared.Owner{Name: o.Name, Organization: true, Role: string(o.Role)}, Members: members[o.ID], Packages: counts[o.ID],
 			})
+		}
+	}
+	deleted, err := f.accounts.Deleted(r.Context(), v.actor)
+	if err != nil {
+		return err
+	}
+	for _, d := range deleted {
+		if d.Kind == access.Organization {
+			p.Deleted = append(p.Deleted, organizations.Deleted{Name: d.Name, By: d.DeletedBy, At: *d.DeletedAt, Erased: d.ErasedFrom})
 		}
 	}
 	if err := v.actor.MayPublish(); err != nil {

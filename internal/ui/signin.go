@@ -55,6 +55,9 @@ func (f *Face) signIn(w http.ResponseWriter, r *http.Request) error {
 		return f.showSignIn(w, r, http.StatusUnprocessableEntity, p)
 	}
 	u, err := f.accounts.SignIn(r.Context(), caller.Actor, p.Username, password)
+	if errs.Reason(err) == "account-deleted" {
+		return f.offerKeeping(w, r, u)
+	}
 	if err != nil {
 		list, status, ok := problems(err, nil)
 		if !ok {

@@ -1,7 +1,10 @@
 package uitest
 
 import (
+	"time"
+
 	"terrarium/internal/ui/pages/forgot"
+	"terrarium/internal/ui/pages/keep"
 	"terrarium/internal/ui/pages/reset"
 	"terrarium/internal/ui/pages/setup"
 	"terrarium/internal/ui/pages/signin"
@@ -57,6 +60,7 @@ func (f frames) entering() []Case {
 		{"reset-empty", reset.View(fresh)},
 		{"reset-error", reset.View(short)},
 		{"reset-dead", reset.View(dead)},
+		{"keep-full", keep.View(keep.Page{Page: f.anonymous("ana was deleted", "/login/keep"), Name: "ana", Deleted: ago(2), Erased: Now().Add(5 * 24 * time.Hour), Action: "/login/keep"})},
 		{"verify-empty", verify.View(verify.Page{Page: f.anonymous("Verify your e-mail", "/verify/c0de"), Code: "c0de", Email: "ana@acme.example"})},
 		{"verify-done", verify.View(verify.Page{Page: f.member("Verify your e-mail", "/verify/c0de", "ana"), Done: true, Email: "ana@acme.example"})},
 		{"verify-dead", verify.View(verify.Page{Page: f.anonymous("Verify your e-mail", "/verify/c0de"), Dead: "This link has expired."})},

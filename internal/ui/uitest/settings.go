@@ -50,7 +50,6 @@ func (f frames) settings() []Case {
 	accountBad := accountPage
 	accountBad.Verified, accountBad.VerifyURL, accountBad.NewName = false, "/verify", "acme"
 	accountBad.Errors = shared.Problems{{Field: "username", Text: "Username acme is taken. Free: acme-lab, acme1."}}
-	accountBad.DeletedFrom, accountBad.UndoURL = Now().Add(6*24*time.Hour), "/settings/account/keep"
 
 	sessions := security.Page{Page: frame("Security", "/settings/security"), Head: settingsHead("Security"), Minimum: 7, Sessions: []security.Session{
 		{ID: "s1", Client: "Firefox on Linux", Place: "192.0.2.7", Started: ago(3), Used: ago(0), Here: true},
@@ -92,6 +91,8 @@ func (f frames) settings() []Case {
 	unused := storage.Page{Page: frame("Storage", "/settings/storage"), Head: settingsHead("Storage"), Action: "/settings/storage", Days: 14}
 
 	orgs := organizations.Page{Page: frame("Organizations", "/settings/organizations"), Head: settingsHead("Organizations"), Rows: []organizations.Organization{{Owner: shared.Owner{Name: "acme", Organization: true, Role: "owner"}, Members: 58, Packages: 412}}}
+	oneGone := orgs
+	oneGone.Deleted = []organizations.Deleted{{Name: "oldlab", By: "ana", At: ago(2), Erased: Now().Add(5 * 24 * time.Hour)}}
 	noOrgs := organizations.Page{Page: frame("Organizations", "/settings/organizations"), Head: settingsHead("Organizations"), Why: "Verify your e-mail before you make an organisation."}
 	newOrg := neworganization.Page{Page: frame("Create a new organization", "/settings/organizations/new"), Head: settingsHead("Organizations")}
 	taken := newOrg
@@ -113,6 +114,7 @@ func (f frames) settings() []Case {
 		{"storage-error", storage.View(refused)},
 		{"storage-empty", storage.View(unused)},
 		{"organizations-full", organizations.View(orgs)},
+		{"organizations-deleted", organizations.View(oneGone)},
 		{"organizations-empty", organizations.View(noOrgs)},
 		{"neworganization-empty", neworganization.View(newOrg)},
 		{"neworganization-error", neworganization.View(taken)},

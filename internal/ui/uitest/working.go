@@ -74,6 +74,14 @@ func (f frames) working() []Case {
 	}
 	mistyped := question
 	mistyped.Errors = shared.Problems{{Field: "typed", Text: "Type acme/rasterio exactly."}}
+	password := confirm.Page{
+		Page: f.member("Delete", "/settings/account/delete", "ana"), Question: "Delete ana?", Sentence: "Until 28 November 2026 it can be undone.",
+		Ends: []string{"12 packages with 340 files.", "5,200 downloads in the last 30 days."}, Password: true,
+		Action: "/settings/account/delete", Verb: "Delete ana", KeepURL: "/settings/account",
+		Errors: shared.Problems{{Field: "password", Text: "This is not your password."}},
+	}
+	stuck := password
+	stuck.Errors, stuck.Blocked, stuck.Blocking = nil, "First make somebody else owner of these organisations, or delete them: you are their only owner.", []shared.Link{{Text: "acme", Href: "/organization/acme/settings/account"}}
 	plain := confirm.Page{Page: f.member("End the session?", "/settings/security", "ana"), Question: "End the session?", Sentence: "The browser is signed out.", Action: "/settings/security/sessions", Verb: "End the session", KeepURL: "/settings/security"}
 	return []Case{
 		{"add-full", add.View(upload)},
@@ -82,6 +90,8 @@ func (f frames) working() []Case {
 		{"confirm-full", confirm.View(question)},
 		{"confirm-error", confirm.View(mistyped)},
 		{"confirm-plain", confirm.View(plain)},
+		{"confirm-password", confirm.View(password)},
+		{"confirm-blocked", confirm.View(stuck)},
 		{"dashboard-full", dashboard.View(full)},
 		{"dashboard-new", dashboard.View(start)},
 		{"dashboard-none", dashboard.View(none)},

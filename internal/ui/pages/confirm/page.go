@@ -12,6 +12,9 @@ type Page struct {
 	Sentence string        // what it means
 	Ends     []string      // what ends, one line each
 	Typed    string        // what has to be typed; empty: nothing
+	Password bool          // the visitor's password has to be typed
+	Blocked  string        // why it cannot be done now; empty: it can
+	Blocking []shared.Link // what has to be seen to first
 	Action   string        // where the form goes
 	Verb     string        // the verb and the thing: "Delete 1.4.3"
 	KeepURL  string        // the way out

@@ -12,17 +12,15 @@ import (
 // empty is left out.
 type Page struct {
 	shared.Page
-	Head        shared.SettingsHead
-	Since       time.Time // when the account was made; zero leaves it out
-	RenameURL   string    // where the form for another name goes
-	NewName     string    // as typed
-	EmailURL    string    // where the form for another address goes
-	Email       string    // the present address
-	Verified    bool
-	NewEmail    string    // as typed
-	VerifyURL   string    // mails the link again
-	DeleteURL   string    // leads to the page that confirms the deletion
-	DeletedFrom time.Time // when the deletion that was asked for happens; zero: none was
-	UndoURL     string    // undoes it
-	Errors      shared.Problems
+	Head      shared.SettingsHead
+	Since     time.Time // when the account was made; zero leaves it out
+	RenameURL string    // where the form for another name goes
+	NewName   string    // as typed
+	EmailURL  string    // where the form for another address goes
+	Email     string    // the present address
+	Verified  bool
+	NewEmail  string // as typed
+	VerifyURL string // mails the link again
+	DeleteURL string // leads to the page that confirms the deletion
+	Errors    shared.Problems
 }
