@@ -285,6 +285,27 @@ var samples = map[string]maker{
 		name := w.name("hired")
 		return sample{path: "/api/v1/users", body: `{"name":"` + name + `","email":"` + name + `@example.com"}`, want: http.StatusCreated}
 	},
+	"GET /api/v1/deletions": at("/api/v1/deletions"),
+	"GET /api/v1/users/{name}/deletion": func(_ *world, p *apptest.Person) sample {
+		return sample{path: "/api/v1/users/" + p.Name + "/deletion", want: http.StatusOK}
+	},
+	"DELETE /api/v1/users/{name}": func(w *world, _ *apptest.Person) sample {
+		name := w.person().Name
+		return sample{path: "/api/v1/users/" + name + "?confirm=" + name, want: http.StatusOK}
+	},
+	"POST /api/v1/users/{name}/restore": func(w *world, _ *apptest.Person) sample {
+		return sample{path: "/api/v1/users/" + w.deleted(w.person().Name) + "/restore", want: http.StatusOK, allow: absentToOthers}
+	},
+	"GET /api/v1/organizations/{name}/deletion": func(w *world, p *apptest.Person) sample {
+		return sample{path: "/api/v1/organizations/" + w.club(p) + "/deletion", want: http.StatusOK, allow: everyOwner}
+	},
+	"DELETE /api/v1/organizations/{name}": func(w *world, p *apptest.Person) sample {
+		name := w.club(p)
+		return sample{path: "/api/v1/organizations/" + name + "?confirm=" + name, want: http.StatusOK, allow: everyOwner}
+	},
+	"POST /api/v1/organizations/{name}/restore": func(w *world, p *apptest.Person) sample {
+		return sample{path: "/api/v1/organizations/" + w.deleted(w.club(p)) + "/restore", want: http.StatusOK, allow: everyOwner}
+	},
 	"PATCH /api/v1/users/{name}": func(w *world, _ *apptest.Person) sample {
 		return sample{path: "/api/v1/users/" + w.person().Name, body: `{"disabled":true}`, want: http.StatusOK}
 	},
@@ -373,6 +394,10 @@ var samples = map[string]maker{
 	"POST /login": func(w *world, _ *apptest.Person) sample {
 		return posted("/login", "username", w.person().Name, "password", apptest.Password)
 	},
+	"GET /login/keep": func(w *world, _ *apptest.Person) sample {
+		return keeping(w, sample{path: "/login/keep", want: http.StatusOK})
+	},
+	"POST /login/keep": func(w *world, _ *apptest.Person) sample { return keeping(w, posted("/login/keep")) },
 	"POST /logout": func(w *world, _ *apptest.Person) sample {
 		s := posted("/logout")
 		s.header = map[string]string{"Cookie": w.CookieName() + "=" + w.person().Cookie}
@@ -430,9 +455,29 @@ var samples = map[string]maker{
 		s.still = true // verified already
 		return s
 	},
-	"GET /settings/profile":  at("/settings/profile"),
-	"GET /settings/account":  at("/settings/account"),
-	"GET /settings/security": at("/settings/security"),
+	"GET /settings/profile":        at("/settings/profile"),
+	"GET /settings/account":        at("/settings/account"),
+	"GET /settings/security":       at("/settings/security"),
+	"GET /settings/account/delete": at("/settings/account/delete"),
+	"POST /settings/account/delete": func(w *world, _ *apptest.Person) sample {
+		// A wrong password: the others are needed further on. It changes a counter alone.
+		s := posted("/settings/account/delete", "password", "not this one")
+		s.want, s.still = http.StatusUnprocessableEntity, true
+		return s
+	},
+	"POST /settings/organizations/undo": func(w *world, p *apptest.Person) sample {
+		return posted("/settings/organizations/undo", "name", w.deleted(w.club(p)))
+	},
+	"GET /organization/{org}/settings/account": at("/organization/acme/settings/account"),
+	"GET /organization/{org}/settings/account/delete": func(w *world, p *apptest.Person) sample {
+		return sample{path: "/organization/" + w.club(p) + "/settings/account/delete", want: http.StatusOK, allow: everyOwner}
+	},
+	"POST /organization/{org}/settings/account/delete": func(w *world, p *apptest.Person) sample {
+		name := w.club(p)
+		s := posted("/organization/"+name+"/settings/account/delete", "typed", name)
+		s.allow = everyOwnerSent
+		return s
+	},
 	"POST /settings/profile": func(w *world, _ *apptest.Person) sample {
 		return posted("/settings/profile", "name", w.name("Name "))
 	},
@@ -537,6 +582,40 @@ var (
 	// Operators administer people and organisations, though not what those own.
 	operatorAdministers = map[string]int{"operator": http.StatusNoContent}
 )
+
+// everyOwner: the organisation of the sample belongs to whoever asks.
+var (
+	everyOwner     = map[string]int{"stranger": http.StatusOK, "member": http.StatusOK, "writer": http.StatusOK, "operator": http.StatusOK}
+	everyOwnerSent = map[string]int{"stranger": http.StatusSeeOther, "member": http.StatusSeeOther, "writer": http.StatusSeeOther, "operator": http.StatusSeeOther}
+	// absentToOthers: what was deleted is not there for those who cannot bring it back.
+	absentToOthers = map[string]int{"stranger": http.StatusNotFound, "member": http.StatusNotFound, "writer": http.StatusNotFound, "administrator": http.StatusNotFound}
+)
+
+// club makes an organisation that somebody owns and gives its name.
+func (w *world) club(p *apptest.Person) string {
+	w.Helper()
+	return w.Org(w, w.name("club"), p).Name
+}
+
+// deleted deletes an owner and gives its name.
+func (w *world) deleted(name string) string {
+	w.Helper()
+	_, err := w.Accounts.DeleteOwner(w.Context(), access.System(), name, name)
+	w.must(err)
+	return name
+}
+
+// keeping gives a sample the session of somebody new who has shown the password of
+// an account that was deleted.
+func keeping(w *world, s sample) sample {
+	w.Helper()
+	p := w.person()
+	w.deleted(p.Name)
+	cookie, err := w.Accounts.BeginKeeping(w.Context(), account.User{Owner: account.Owner{ID: p.ID, Name: p.Name}}, access.Request{Remote: "127.0.0.1"})
+	w.must(err)
+	s.header = map[string]string{"Cookie": w.CookieName() + "-keep=" + cookie}
+	return s
+}
 
 // trashed publishes a file of an owner, deletes it and gives its id.
 func (w *world) trashed(p *apptest.Person, owner string) string {
