@@ -107,11 +107,11 @@ func (c *gcCmd) Run(p *program) error {
 		verb = "would sweep"
 	}
 	if s.Owners > 0 {
-		done := "erased"
+		done := "deleted owners erased"
 		if c.DryRun {
-			done = "would erase"
+			done = "deleted owners that would be erased"
 		}
-		fmt.Fprintf(p.stdout, "%s %d deleted owners\n", done, s.Owners)
+		fmt.Fprintf(p.stdout, "%s: %d\n", done, s.Owners)
 	}
 	fmt.Fprintf(p.stdout, "%s %d files out of the trash, %d uploads never committed, %d blobs (%d bytes), %d temporary files\n", verb, s.Files, s.Uploads, s.Blobs, s.Bytes, s.Temps)
 	return nil

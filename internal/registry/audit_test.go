@@ -190,8 +190,9 @@ var changes = map[string]func(w *world) error{
 // silent are the methods that write rows and are nobody's deed: Receive only
 // brings bytes to an upload that Stage has put on record, counting downloads,
 // keeping fetched bytes and saying what a change on record brought change nothing that
-// anybody decided.
-var silent = []string{"Close", "CountDownload", "FlushDownloads", "OpenFile", "Receive", "TellPackages"}
+// anybody decided; Erase carries out a deletion on record, and account.EndErasing
+// writes down that it is done.
+var silent = []string{"Close", "CountDownload", "Erase", "FlushDownloads", "OpenFile", "Receive", "TellPackages"}
 
 // writing are the methods of sqldb.DB through which rows are written.
 var writing = map[string]bool{"Exec": true, "Tx": true, "CopyIn": true}

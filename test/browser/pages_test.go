@@ -43,6 +43,9 @@ func looks(t *testing.T, w *world) []look {
 	w.must(t, err)
 	w.must(t, w.Accounts.ForgotPassword(t.Context(), w.ana.Actor(t), "ana"))
 	reset := w.Link(t, w.Mails(t, 1)[0], "/reset/")
+	w.Org(t, "oldlab", w.ben)
+	_, err = w.Accounts.DeleteOwner(t.Context(), w.ben.Actor(t), "oldlab", "oldlab")
+	w.must(t, err)
 	_, err = w.Registry.CreateSnapshot(t.Context(), w.ana.Actor(t), "acme", registry.NewSnapshot{Name: "q4-2026", Owner: "acme", Channel: "main", At: "3"})
 	w.must(t, err)
 	return []look{
@@ -83,6 +86,14 @@ func looks(t *testing.T, w *world) []look {
 		{"/add", "/add", "nia", 0},
 		{"/settings/profile", "/settings/profile", "ana", 0},
 		{"/settings/account", "/settings/account", "ana", 0},
+		{"/settings/account/delete", "/settings/account/delete", "ana", 0},
+		{"/settings/account/delete", "/settings/account/delete", "ben", 0},
+		{"/organization/{org}/settings/account", "/organization/acme/settings/account", "ana", 0},
+		{"/organization/{org}/settings/account", "/organization/acme/settings/account", "ben", 0},
+		{"/organization/{org}/settings/account/delete", "/organization/acme/settings/account/delete", "ben", 0},
+		{"/organization/{org}/settings/account/delete", "/organization/acme/settings/account/delete", "ana", http.StatusForbidden},
+		{"/login/keep", "/login/keep", "", http.StatusNotFound},
+		{"/settings/organizations", "/settings/organizations", "ben", 0},
 		{"/settings/security", "/settings/security", "ana", 0},
 		{"/settings/tokens", "/settings/tokens", "ana", 0},
 		{"/settings/tokens", "/settings/tokens", "nia", 0},
@@ -156,6 +167,7 @@ func TestPages(t *testing.T) {
 			seen[l.pattern] = true
 		}
 	}
+	seen["/login/keep"] = true    // TestDeletion looks at it, as it wants a cookie
 	seen["/verify/{code}"] = true // its good answer is looked at by TestForms, as the code is in a mail
 	for _, pattern := range noPages() {
 		seen[pattern] = true

@@ -52,6 +52,7 @@ func scenarios() map[string]scenario {
 		"import.batch":          {run: importSome, want: gone, after: importAgain},
 		"import.current":        {run: importSome, want: listed, after: importAgain},
 		"gc.rows-deleted":       {run: sweepOne, want: gone, after: sweepAgain},
+		"erase.batch":           {run: eraseOne, want: gone, after: eraseAgain},
 	}
 }
 
