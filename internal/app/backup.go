@@ -313,6 +313,8 @@ func (a *App) Fsck(ctx context.Context, digests bool) (registry.Report, error) {
 type Sweeping struct {
 	DryRun bool
 	Grace  time.Duration // how old what nothing names must be
+	// KeepOwners leaves deleted owners to the job that erases them.
+	KeepOwners bool
 }
 
 // Sweep erases owners whose deletion can be undone no more, empties the trash and
@@ -326,9 +328,11 @@ func (a *App) Sweep(ctx context.Context, actor access.Actor, s Sweeping) (regist
 	}
 	var owners int
 	var err error
-	if s.DryRun {
+	switch {
+	case s.KeepOwners:
+	case s.DryRun:
 		owners, err = a.Accounts.CountDue(ctx)
-	} else {
+	default:
 		owners, err = a.EraseOwners(ctx, actor)
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -177,7 +178,7 @@ func TestDeleteManyFiles(t *testing.T) {
 		return n
 	}
 	generation := count("SELECT max(generation) FROM channels")
-	a.Want(t, http.StatusOK, "GET", "/conda/acme/noarch/repodata.json", apptest.Request{}) // warm
+	whole := a.Want(t, http.StatusOK, "GET", "/conda/acme/noarch/repodata.json", apptest.Request{})
 	mu.Lock()
 	statements = nil
 	mu.Unlock()
@@ -198,6 +199,18 @@ func TestDeleteManyFiles(t *testing.T) {
 		t.Errorf("the channel went from generation %d to %d", generation, n)
 	}
 	a.Want(t, http.StatusNotFound, "GET", "/conda/acme/noarch/repodata.json", apptest.Request{})
+
+	// What was held of it is let go of, and comes back with it.
+	for _, want := range []int{1, 0} {
+		if n, err := a.Index.Forget(t.Context()); err != nil || n != want {
+			t.Errorf("%d channels were let go of, want %d: %v", n, want, err)
+		}
+	}
+	a.Want(t, http.StatusOK, "POST", "/api/v1/organizations/acme/restore", apptest.Request{Token: ana.Token})
+	if got := a.Want(t, http.StatusOK, "GET", "/conda/acme/noarch/repodata.json", apptest.Request{}); got.Header.Get("ETag") != whole.Header.Get("ETag") || !bytes.Equal(got.Body, whole.Body) {
+		t.Error("brought back, the index is another")
+	}
+	a.Want(t, http.StatusOK, "DELETE", "/api/v1/organizations/acme?confirm=acme", apptest.Request{Token: ana.Token})
 
 	// While they are erased, in many transactions, others publish.
 	a.Clock.Pass(week + time.Minute)

@@ -41,9 +41,9 @@ func (a *App) afterUpload(ctx context.Context, tx *sqldb.DB) error {
 func (a *App) jobs() *job.Client {
 	c := job.New(a.DB, job.Options{Log: a.Log, Tracer: a.Traces})
 	job.Register(c, "sweep", func(ctx context.Context, _ sweep) error {
-		s, err := a.Sweep(ctx, access.System(), Sweeping{Grace: sweepGrace})
+		s, err := a.Sweep(ctx, access.System(), Sweeping{Grace: sweepGrace, KeepOwners: true})
 		if err == nil {
-			a.Log.Info("swept", "owners", s.Owners, "files", s.Files, "uploads", s.Uploads, "blobs", s.Blobs, "bytes", s.Bytes)
+			a.Log.Info("swept", "files", s.Files, "uploads", s.Uploads, "blobs", s.Blobs, "bytes", s.Bytes)
 		}
 		return err
 	})

@@ -123,6 +123,7 @@ func (a *App) Begin(ctx context.Context, s Serving) error {
 		s.Say("no operator yet; make one here: " + a.Config.URL + "/setup/" + code)
 	}
 	go a.Accounts.Run(ctx)
+	go a.Index.Run(ctx)
 	if err := a.Jobs.Start(ctx); err != nil {
 		return err
 	}

@@ -10,9 +10,12 @@ import (
 	"terrarium/internal/sqldb"
 )
 
-// eraseBatch is how many files, or rows of a log, one transaction of Erase removes:
-// few enough that uploads to others do not notice.
-const eraseBatch = 200
+// How many files, each with what hangs on it, and how many rows of a log one
+// transaction of Erase removes: few enough that uploads to others hardly notice.
+const (
+	eraseFilesBatch = 50
+	eraseBatch      = 200
+)
 
 // Holdings are what an owner has, counted for the question whether to delete it.
 type Holdings struct {
@@ -93,12 +96,16 @@ func (r *Registry) Erase(ctx context.Context, ownerID string) (e Erased, err err
 // eraseAll repeats a statement that removes at most $2 of the rows that belong to $1.
 func (r *Registry) eraseAll(ctx context.Context, query, id string) error {
 	for {
+		begun := time.Now()
 		n, err := r.db.Exec(ctx, query, id, eraseBatch)
 		if err != nil {
 			return fmt.Errorf("erase: %w", err)
 		}
 		if n < eraseBatch {
 			return nil
+		}
+		if err := yield(ctx, begun); err != nil {
+			return err
 		}
 	}
 }
@@ -117,6 +124,7 @@ func (r *Registry) erasePackages(ctx context.Context, ownerID string) (packages,
 	}
 	for some := range slices.Chunk(ids, eraseBatch) {
 		for {
+			begun := time.Now()
 			n, err := r.eraseFiles(ctx, some)
 			files += n
 			if err != nil {
@@ -125,24 +133,48 @@ func (r *Registry) erasePackages(ctx context.Context, ownerID string) (packages,
 			if n == 0 {
 				break
 			}
+			if err := yield(ctx, begun); err != nil {
+				return packages, files, err
+			}
 		}
 	}
 	for some := range slices.Chunk(releases, eraseBatch) {
+		begun := time.Now()
 		_, err := r.db.Exec(ctx, `UPDATE release_rows SET version = id, attrs = '{}', description = '', created_by = '', staging = NULL, deleted_at = coalesce(deleted_at, $2)
 			WHERE id IN (SELECT value FROM `+r.db.EachText("$1")+" AS gone)", some, r.now())
 		if err != nil {
 			return packages, files, fmt.Errorf("empty releases of a deleted owner: %w", err)
 		}
+		if err := yield(ctx, begun); err != nil {
+			return packages, files, err
+		}
 	}
 	// The packages are last: by them the rest is found.
 	for some := range slices.Chunk(ids, eraseBatch) {
+		begun := time.Now()
 		n, err := r.emptyPackages(ctx, some)
 		packages += n
+		if err == nil {
+			err = yield(ctx, begun)
+		}
 		if err != nil {
 			return packages, files, err
 		}
 	}
 	return packages, files, nil
+}
+
+// yield waits as long as the step took that had begun then, so that the database has
+// half of its time for others: nobody waits for an owner to be erased.
+func yield(ctx context.Context, begun time.Time) error {
+	pause := time.NewTimer(time.Since(begun))
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // emptyPackages takes from rows of packages all that they say.
@@ -167,7 +199,7 @@ func (r *Registry) emptyPackages(ctx context.Context, ids []string) (n int, err 
 // how many.
 func (r *Registry) eraseFiles(ctx context.Context, packages []string) (n int, err error) {
 	err = r.db.Tx(ctx, func(tx *sqldb.DB) error {
-		files, err := sqldb.All(ctx, tx, sqldb.Scalar[string], "SELECT id FROM file_rows WHERE package_id IN (SELECT value FROM "+tx.EachText("$1")+" AS theirs) LIMIT $2", packages, eraseBatch)
+		files, err := sqldb.All(ctx, tx, sqldb.Scalar[string], "SELECT id FROM file_rows WHERE package_id IN (SELECT value FROM "+tx.EachText("$1")+" AS theirs) LIMIT $2", packages, eraseFilesBatch)
 		if n = len(files); err != nil || n == 0 {
 			return err
 		}

@@ -1,0 +1,58 @@
+package index
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"terrarium/internal/sqldb"
+)
+
+// forgetEvery is how often Run looks for channels to let go of.
+const forgetEvery = time.Hour
+
+// Run lets go from time to time of what nobody can ask for any more, until ctx ends.
+func (x *Index) Run(ctx context.Context) {
+	tick := time.NewTicker(forgetEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if _, err := x.Forget(ctx); err != nil && ctx.Err() == nil {
+			x.opt.Log.ErrorContext(ctx, "letting go of deleted channels", "error", err)
+		}
+	}
+}
+
+// Forget lets go of what is held of channels that are gone or whose owner is deleted,
+// and gives how many there were. One that comes back is loaded by its first reader.
+func (x *Index) Forget(ctx context.Context) (int, error) {
+	x.mu.Lock()
+	held := make([]string, 0, len(x.channels))
+	for id := range x.channels {
+		held = append(held, id)
+	}
+	x.mu.Unlock()
+	there, err := sqldb.All(ctx, x.db, sqldb.Scalar[string], `SELECT c.id FROM channels c JOIN owners o ON o.id = c.owner_id
+		WHERE o.deleted_at IS NULL AND c.id IN (SELECT value FROM `+x.db.EachText("$1")+" AS held)", held)
+	if err != nil {
+		return 0, fmt.Errorf("look which channels are there: %w", err)
+	}
+	keep := make(map[string]bool, len(there))
+	for _, id := range there {
+		keep[id] = true
+	}
+	n := 0
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, id := range held {
+		if !keep[id] {
+			delete(x.channels, id)
+			n++
+		}
+	}
+	return n, nil
+}
