@@ -226,8 +226,16 @@ func (a *Accounts) mayDelete(ctx context.Context, db *sqldb.DB, actor access.Act
 // nothing of the owner is found, and a person's sessions and tokens open nothing.
 func (a *Accounts) delete(ctx context.Context, actor access.Actor, name string) (Deletion, error) {
 	var d Deletion
-	err := a.change(ctx, func(tx *sqldb.DB) error {
-		var err error
+	err := a.db.Tx(ctx, func(tx *sqldb.DB) error {
+		// Uploads that have seen the owner end first; they may begin an access
+		// generation themselves, hence before that.
+		_, err := sqldb.All(ctx, tx, sqldb.Scalar[string], "SELECT id FROM owners WHERE name = $1"+tx.ForUpdate(), clean(strings.ToLower(name)))
+		if err != nil {
+			return fmt.Errorf("lock an owner: %w", err)
+		}
+		if err := access.Bump(ctx, tx); err != nil {
+			return err
+		}
 		if d, err = a.present(ctx, tx, name); err != nil {
 			return err
 		}

@@ -4,12 +4,15 @@ package app_test
 
 import (
 	"net/http"
+	"strings"
+	"sync"
 	"testing"
 
 	"terrarium/internal/access"
 	"terrarium/internal/account"
 	"terrarium/internal/apptest"
 	"terrarium/internal/condatest"
+	"terrarium/internal/sqldb"
 	"terrarium/internal/sqldbtest"
 )
 
@@ -61,4 +64,54 @@ func TestDeletionAtBothReplicas(t *testing.T) {
 		})
 	}
 	look(http.StatusOK, http.StatusOK)
+}
+
+// TestDeletionWaitsForUploads: an upload whose transaction has seen the owner comes
+// before the deletion, one that has not is refused; there is nothing between.
+func TestDeletionWaitsForUploads(t *testing.T) {
+	var mu sync.Mutex
+	locks := 0
+	a := apptest.New(t, apptest.Setting("database", sqldbtest.Postgres(t)), apptest.Statements(func(query string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if strings.Contains(query, "FROM owners") && strings.Contains(query, "FOR KEY SHARE") {
+			locks++
+		}
+	}))
+	ana := a.User(t, "ana")
+	a.Org(t, "acme", ana)
+	ana.Upload(t, "acme", condatest.Spec{Name: "soil"}, "")
+	if locks == 0 {
+		t.Fatal("an upload does not hold its owner")
+	}
+	held, let, ended, deleted := make(chan struct{}), make(chan struct{}), make(chan error, 1), make(chan error, 1)
+	go func() { // what an upload does, and takes its time
+		ended <- a.DB.Tx(t.Context(), func(tx *sqldb.DB) error {
+			var id string
+			if err := tx.Row(t.Context(), "SELECT id FROM owners WHERE name = 'acme'"+tx.ForKeyShare()).Scan(&id); err != nil {
+				return err
+			}
+			close(held)
+			<-let
+			return nil
+		})
+	}()
+	<-held
+	go func() {
+		_, err := a.Accounts.DeleteOwner(t.Context(), access.System(), "acme", "acme")
+		deleted <- err
+	}()
+	for waits := 0; waits == 0; {
+		select {
+		case err := <-deleted:
+			t.Fatalf("the deletion did not wait: %v", err)
+		default:
+		}
+		must(t, a.DB.Row(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waits))
+	}
+	a.Want(t, http.StatusOK, "GET", "/conda/acme/noarch/repodata.json", apptest.Request{})
+	close(let)
+	must(t, <-ended)
+	must(t, <-deleted)
+	a.Want(t, http.StatusNotFound, "GET", "/conda/acme/noarch/repodata.json", apptest.Request{})
 }

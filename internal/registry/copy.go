@@ -61,7 +61,7 @@ func (r *Registry) Copy(ctx context.Context, actor access.Actor, q CopyRequest) 
 		if err != nil {
 			return err
 		}
-		to, err := loadOwner(ctx, c.tx, q.ToOwner)
+		to, err := c.loadOwner(ctx, q.ToOwner)
 		if err != nil {
 			return err
 		}

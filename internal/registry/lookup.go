@@ -62,8 +62,19 @@ func may(actor access.Actor, v access.Verb, o access.Object) error {
 
 // loadOwner finds an owner by name; errs.NotFound.
 func loadOwner(ctx context.Context, db *sqldb.DB, name string) (owner, error) {
+	return lockOwner(ctx, db, name, "")
+}
+
+// loadOwner is the function of that name for what must not come after the deletion
+// of the owner: that waits for the change to end, and the change sees one that has
+// ended. The foreign key of a new file would take the lock anyway.
+func (c *change) loadOwner(ctx context.Context, name string) (owner, error) {
+	return lockOwner(ctx, c.tx, name, c.tx.ForKeyShare())
+}
+
+func lockOwner(ctx context.Context, db *sqldb.DB, name, lock string) (owner, error) {
 	var o owner
-	err := db.Row(ctx, "SELECT id, name, kind FROM owners WHERE name = $1 AND deleted_at IS NULL", strings.ToLower(name)).
+	err := db.Row(ctx, "SELECT id, name, kind FROM owners WHERE name = $1 AND deleted_at IS NULL"+lock, strings.ToLower(name)).
 		Scan(&o.ID, &o.Name, &o.Kind)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return owner{}, access.Absent(access.Object{OwnerName: name})

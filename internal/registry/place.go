@@ -38,7 +38,7 @@ type placed struct {
 // place writes the rows of an accepted file whose bytes are kept: package and
 // release if need be, the file, its labels and records.
 func (c *change) place(ctx context.Context, a accepted, p placing) (placed, error) {
-	o, err := loadOwner(ctx, c.tx, p.owner)
+	o, err := c.loadOwner(ctx, p.owner)
 	if err != nil {
 		return placed{}, err
 	}

@@ -1,6 +1,6 @@
 package sqldb
 
-// The two points in which statements differ between the engines, as snippets of
+// The points in which statements differ between the engines, as snippets of
 // SQL to be put together with the rest of the text.
 
 // ForUpdate ends a SELECT whose rows the transaction is going to change:
@@ -8,6 +8,15 @@ package sqldb
 func (db *DB) ForUpdate() string {
 	if db.postgres {
 		return " FOR UPDATE"
+	}
+	return ""
+}
+
+// ForKeyShare ends a SELECT of a row that the transaction relies on, as a foreign key
+// to it does: whoever locks that row for an update waits for the transaction to end.
+func (db *DB) ForKeyShare() string {
+	if db.postgres {
+		return " FOR KEY SHARE"
 	}
 	return ""
 }
