@@ -29,3 +29,4 @@ func VersionParts(v Version) (main, local []any) {
 	}
 	return parts(v.main), parts(v.local)
 }
+func (v Version) Key() string { return v.key() }

@@ -217,7 +217,7 @@ func (p *versionSpecParser) term(term string) (versionClause, string, error) {
 		return startsWith{v}, base + ".*", err
 	}
 	v, err := p.version(term)
-	return relation{opEqual, v}, term, err
+	return relation{opEqual, v.key()}, term, err
 }
 
 // relation reads an operator and its version.
@@ -256,20 +256,20 @@ func (p *versionSpecParser) relation(term string) (versionClause, string, error)
 	case "=":
 		return startsWith{v}, text, nil
 	case "==":
-		return relation{opEqual, v}, operator + bare, nil
+		return relation{opEqual, v.key()}, operator + bare, nil
 	case "!=":
 		if fuzzy {
 			return not{startsWith{v}}, text, nil
 		}
-		return relation{opNotEqual, v}, text, nil
+		return relation{opNotEqual, v.key()}, text, nil
 	case "<":
-		return relation{opLess, v}, text, nil
+		return relation{opLess, v.key()}, text, nil
 	case "<=":
-		return relation{opLessEqual, v}, text, nil
+		return relation{opLessEqual, v.key()}, text, nil
 	case ">":
-		return relation{opGreater, v}, text, nil
+		return relation{opGreater, v.key()}, text, nil
 	case ">=":
-		return relation{opGreaterEqual, v}, text, nil
+		return relation{opGreaterEqual, v.key()}, text, nil
 	case "~=":
 		main, _, _ := strings.Cut(bare, "+")
 		dot := strings.LastIndexByte(main, '.')
@@ -277,7 +277,7 @@ func (p *versionSpecParser) relation(term string) (versionClause, string, error)
 			return nil, "", badSpec(p.all, "~= needs a version of at least two parts")
 		}
 		series, err := p.version(main[:dot])
-		return allOf{relation{opGreaterEqual, v}, startsWith{series}}, text, err
+		return allOf{relation{opGreaterEqual, v.key()}, startsWith{series}}, text, err
 	}
 	return nil, "", badSpec(p.all, "there is no operator "+operator)
 }
@@ -323,10 +323,11 @@ type startsWith struct{ prefix Version }
 
 func (c startsWith) match(v Version) bool { return v.startsWith(c.prefix) }
 
-// relation compares with a version.
+// relation compares with a version. Of that it holds the key alone, since lists of
+// vulnerabilities hold thousands.
 type relation struct {
-	op      relationOp
-	operand Version
+	op  relationOp
+	key string
 }
 
 type relationOp uint8
@@ -340,7 +341,10 @@ const (
 	opGreaterEqual
 )
 
-func (c relation) match(v Version) bool { return c.op.holds(v.Compare(c.operand)) }
+func (c relation) match(v Version) bool {
+	var space [64]byte
+	return c.op.holds(strings.Compare(string(v.appendKey(space[:0])), c.key))
+}
 
 // holds reports whether the relation fits the outcome of a comparison.
 func (op relationOp) holds(c int) bool {
