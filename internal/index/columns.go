@@ -2,6 +2,8 @@ package index
 
 import (
 	"context"
+	"math"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"unique"
@@ -12,27 +14,35 @@ import (
 )
 
 // columns are what predicates look at of the records of one package name,
-// sorted by file name: about 60 bytes a record, texts included. They hang on the
+// sorted by file name: about 45 bytes a record, texts included. They hang on the
 // entry of the name, so that snapshots share them as they share entries, and are
 // made from rows when the first predicate is asked about the name.
 type columns struct {
 	cells    []cell
-	text     string // for each record a mark and its build, one after the other
-	versions []string
-	licences []unique.Handle[string]
+	text     string                // for each record a mark and its build, one after the other; then the versions
+	versions []uint32              // where they begin in text
+	licence  unique.Handle[string] // of all records, unless odd says
+	odd      *oddColumns           // nil for most names
 
 	oldest, newest int64 // the least and the greatest of the times of indexing
 
-	parsed atomic.Pointer[[]conda.Version] // of versions, once a rule has asked
-	sizes  atomic.Pointer[[]int32]         // of the records' text, once a piece was taken apart
+	order atomic.Pointer[conda.VersionList] // of versions, once a rule has asked
+	sizes atomic.Pointer[[]int32]           // of the records' text, once a piece was taken apart
 }
 
 // cell is one record.
 type cell struct {
-	indexed, timestamp int64 // Unix milliseconds
-	size, number       int64
-	build              uint32 // where its mark stands in text
-	version, licence   uint16 // in the lists of the name
+	indexed int64  // Unix milliseconds
+	build   uint32 // where its mark stands in text
+	version uint16 // in the list of the name
+	number  uint16 // of the build, unless odd says
+}
+
+// oddColumns are of a name with several licences or with large build numbers.
+type oddColumns struct {
+	licences []unique.Handle[string]
+	licence  []uint16 // of each record, in licences; nil for one licence
+	numbers  []int64  // of each record; nil where the cells have room
 }
 
 // The marks before a build in text.
@@ -56,9 +66,9 @@ func (c *columns) group(name string, i int) int {
 
 // own is the text that belongs to a record, without its mark.
 func (c *columns) own(i int) string {
-	end := len(c.text)
+	end := c.versions[0]
 	if i+1 < len(c.cells) {
-		end = int(c.cells[i+1].build)
+		end = c.cells[i+1].build
 	}
 	return c.text[c.cells[i].build+1 : end]
 }
@@ -72,6 +82,30 @@ func (c *columns) build(i int) string {
 	return b
 }
 
+// number gives the build number of a record.
+func (c *columns) number(i int) int64 {
+	if c.odd != nil && c.odd.numbers != nil {
+		return c.odd.numbers[i]
+	}
+	return int64(c.cells[i].number)
+}
+
+// licenceOf gives the licence of a record.
+func (c *columns) licenceOf(i int) unique.Handle[string] {
+	if c.odd != nil && c.odd.licence != nil {
+		return c.odd.licences[c.odd.licence[i]]
+	}
+	return c.licence
+}
+
+// version gives a version of the name.
+func (c *columns) version(i int) string {
+	if i+1 < len(c.versions) {
+		return c.text[c.versions[i]:c.versions[i+1]]
+	}
+	return c.text[c.versions[i]:]
+}
+
 // fileName gives the file name of a record.
 func (c *columns) fileName(name string, i int) string {
 	format := conda.FormatConda
@@ -82,7 +116,7 @@ func (c *columns) fileName(name string, i int) string {
 	case markTarBz2:
 		format = conda.FormatTarBz2
 	}
-	return name + "-" + c.versions[c.cells[i].version] + "-" + c.own(i) + "." + string(format)
+	return name + "-" + c.version(int(c.cells[i].version)) + "-" + c.own(i) + "." + string(format)
 }
 
 // place gives the place of a file among the records.
@@ -102,85 +136,106 @@ func (c *columns) place(name, fileName string) (int, bool) {
 	return 0, false
 }
 
-// version gives the parsed versions of the name; one that cannot be read is
-// zero. They are parsed once, since rules tend to speak of the same names.
-func (c *columns) parsedVersions() []conda.Version {
-	if p := c.parsed.Load(); p != nil {
-		return *p
+// versionOrder gives the order of the versions of the name. It is worked out
+// once, since rules tend to speak of the same names.
+func (c *columns) versionOrder() *conda.VersionList {
+	if l := c.order.Load(); l != nil {
+		return l
 	}
-	list := make([]conda.Version, len(c.versions))
-	for i, text := range c.versions {
-		if v, err := conda.ParseVersion(text); err == nil {
-			list[i] = v
-		}
-	}
-	c.parsed.Store(&list)
-	return list
+	l := conda.NewVersionList(len(c.versions), c.version)
+	c.order.Store(l)
+	return l
 }
 
 // columnsBuilder gathers the columns of one name.
 type columnsBuilder struct {
-	columns
-	text     strings.Builder
+	cells          []cell
+	builds, text   []byte
+	starts         []uint32 // of the versions in text
+	licences       []unique.Handle[string]
+	licence        []uint16
+	numbers        []int64
+	large          bool // one of numbers does not fit a cell
+	oldest, newest int64
+
+	version  string // of the record before, and its place: neighbours mostly share it
+	place    int
 	versions map[string]int
-	licences map[string]int
+	known    map[string]unique.Handle[string] // of all names
 }
 
 // columnRow is a record as columns hold it.
 type columnRow struct {
 	name, fileName, version, build, licence string
-	cell
+	indexed, number                         int64
 }
 
 func (b *columnsBuilder) add(r columnRow) error {
 	if b.versions == nil {
-		b.versions, b.licences = map[string]int{}, map[string]int{}
+		b.versions, b.known = map[string]int{}, map[string]unique.Handle[string]{}
 	}
-	if _, ok := b.versions[r.version]; !ok {
-		b.versions[r.version] = len(b.columns.versions)
-		b.columns.versions = append(b.columns.versions, r.version)
+	if len(b.cells) == 0 || r.version != b.version {
+		place, ok := b.versions[r.version]
+		if !ok {
+			place = len(b.starts)
+			b.versions[r.version] = place
+			b.starts, b.text = append(b.starts, uint32(len(b.text))), append(b.text, r.version...)
+		}
+		b.version, b.place = r.version, place
 	}
-	if _, ok := b.licences[r.licence]; !ok {
-		b.licences[r.licence] = len(b.columns.licences)
-		b.columns.licences = append(b.columns.licences, unique.Make(r.licence))
+	handle, ok := b.known[r.licence]
+	if !ok {
+		handle = unique.Make(r.licence)
+		b.known[r.licence] = handle
 	}
-	c := r.cell
-	version, licence := b.versions[r.version], b.licences[r.licence]
-	c.build, c.version, c.licence = uint32(b.text.Len()), uint16(version), uint16(licence)
-	if version > int(c.version) || licence > int(c.licence) {
+	licence := slices.Index(b.licences, handle)
+	if licence < 0 {
+		licence = len(b.licences)
+		b.licences = append(b.licences, handle)
+	}
+	if max(b.place, licence) > math.MaxUint16 {
 		return errs.New(errs.TooLarge, "%s has more versions or licences than a policy can be held against.", r.name)
 	}
-	stem := r.name + "-" + r.version + "-" + r.build
-	switch r.fileName {
-	case stem + ".conda":
-		b.text.WriteByte(markConda)
-		b.text.WriteString(r.build)
-	case stem + ".tar.bz2":
-		b.text.WriteByte(markTarBz2)
-		b.text.WriteString(r.build)
-	default:
-		b.text.WriteByte(markOdd)
-		b.text.WriteString(r.build + oddEnd + r.fileName)
-	}
 	if len(b.cells) == 0 {
-		b.oldest, b.newest = c.indexed, c.indexed
+		b.oldest, b.newest = r.indexed, r.indexed
 	}
-	b.oldest, b.newest = min(b.oldest, c.indexed), max(b.newest, c.indexed)
-	b.cells = append(b.cells, c)
+	b.oldest, b.newest = min(b.oldest, r.indexed), max(b.newest, r.indexed)
+	b.large = b.large || r.number < 0 || r.number > math.MaxUint16
+	b.cells = append(b.cells, cell{indexed: r.indexed, build: uint32(len(b.builds)), version: uint16(b.place), number: uint16(r.number)})
+	b.licence, b.numbers = append(b.licence, uint16(licence)), append(b.numbers, r.number)
+	ending, follows := strings.CutPrefix(r.fileName, r.name+"-"+r.version+"-"+r.build)
+	switch {
+	case follows && ending == ".conda":
+		b.builds = append(append(b.builds, markConda), r.build...)
+	case follows && ending == ".tar.bz2":
+		b.builds = append(append(b.builds, markTarBz2), r.build...)
+	default:
+		b.builds = append(append(b.builds, markOdd), r.build+oddEnd+r.fileName...)
+	}
 	return nil
 }
 
 // finish gives the columns and begins the next name's.
 func (b *columnsBuilder) finish() *columns {
 	c := &columns{
-		cells: append([]cell(nil), b.cells...), text: strings.Clone(b.text.String()),
-		versions: append([]string(nil), b.columns.versions...), licences: append([]unique.Handle[string](nil), b.columns.licences...),
-		oldest: b.oldest, newest: b.newest,
+		cells: slices.Clone(b.cells), text: string(b.builds) + string(b.text), versions: slices.Clone(b.starts),
+		licence: b.licences[0], oldest: b.oldest, newest: b.newest,
 	}
-	b.cells, b.columns.versions, b.columns.licences = b.cells[:0], b.columns.versions[:0], b.columns.licences[:0]
-	b.text.Reset()
+	for i := range c.versions {
+		c.versions[i] += uint32(len(b.builds))
+	}
+	if len(b.licences) > 1 || b.large {
+		c.odd = &oddColumns{}
+		if len(b.licences) > 1 {
+			c.odd.licences, c.odd.licence = slices.Clone(b.licences), slices.Clone(b.licence)
+		}
+		if b.large {
+			c.odd.numbers = slices.Clone(b.numbers)
+		}
+	}
+	b.cells, b.builds, b.text, b.starts = b.cells[:0], b.builds[:0], b.text[:0], b.starts[:0]
+	b.licences, b.licence, b.numbers, b.large = b.licences[:0], b.licence[:0], b.numbers[:0], false
 	clear(b.versions)
-	clear(b.licences)
 	return c
 }
 
@@ -238,14 +293,14 @@ func (x *Index) eachColumns(ctx context.Context, channel, subdir string, generat
 		}
 	}
 	query, args := `
-		SELECT name, file_name, version, build, license, indexed_ms, timestamp_ms, size, build_number FROM records
+		SELECT name, file_name, version, build, license, indexed_ms, build_number FROM records
 		WHERE channel_id = $1 AND subdir = $2 AND added <= $3 AND (removed IS NULL OR removed > $3)`, []any{channel, subdir, generation}
 	if only != "" {
 		query, args = query+` AND name = $4`, append(args, only)
 	}
 	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
 		var v columnRow
-		if err := r.Scan(&v.name, &v.fileName, &v.version, &v.build, &v.licence, &v.indexed, &v.timestamp, &v.size, &v.number); err != nil {
+		if err := r.Scan(&v.name, &v.fileName, &v.version, &v.build, &v.licence, &v.indexed, &v.number); err != nil {
 			return err
 		}
 		if v.name != name {

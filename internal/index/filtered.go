@@ -149,30 +149,34 @@ func (x *Index) bringUp(ctx context.Context, f *filtered, base *snapshot) error 
 // cold, are taken over.
 func (x *Index) judgeAll(ctx context.Context, f *filtered, base *snapshot, cut int64) ([]*entry, error) {
 	out := make([]*entry, 0, len(base.entries))
-	for _, e := range base.entries {
-		own, err := x.judged(ctx, f, base, e, cut)
-		if err != nil {
-			return nil, err
-		}
+	j := judge{Predicate: f.p, subdir: base.subdir, cut: cut}
+	err := j.each(ctx, base.entries, func(e *entry, v verdict, kept bits) error {
+		own, err := x.judged(ctx, f, e, v, kept)
 		if own != nil {
 			out = append(out, own)
 		}
-	}
-	return slices.Clip(out), nil
+		return err
+	})
+	return slices.Clip(out), err
 }
 
 // rejudge judges the names that changed and those that have a record between
 // the cut before and this one.
 func (x *Index) rejudge(ctx context.Context, f *filtered, base *snapshot, cut int64, touched []string) ([]*entry, error) {
 	changed := make(map[string]*entry, len(touched))
+	j := judge{Predicate: f.p, subdir: base.subdir, cut: cut}
+	again := func(e *entry) error {
+		v, kept := j.name(e.name, e.columns.Load(), f.p.rules(e.name))
+		own, err := x.judged(ctx, f, e, v, kept)
+		changed[e.name] = own
+		return err
+	}
 	for _, n := range touched {
 		changed[n] = nil
 		if i, ok := find(base.entries, n); ok {
-			own, err := x.judged(ctx, f, base, base.entries[i], cut)
-			if err != nil {
+			if err := again(base.entries[i]); err != nil {
 				return nil, err
 			}
-			changed[n] = own
 		}
 	}
 	if cut > f.cut {
@@ -180,11 +184,9 @@ func (x *Index) rejudge(ctx context.Context, f *filtered, base *snapshot, cut in
 			if _, done := changed[e.name]; done || e.columns.Load().newest < f.cut {
 				continue
 			}
-			own, err := x.judged(ctx, f, base, e, cut)
-			if err != nil {
+			if err := again(e); err != nil {
 				return nil, err
 			}
-			changed[e.name] = own
 		}
 	}
 	return merge(f.snap.entries, changed), nil
@@ -192,9 +194,7 @@ func (x *Index) rejudge(ctx context.Context, f *filtered, base *snapshot, cut in
 
 // judged gives the entry of a view for one of the base: the same, one of its
 // own, or nil.
-func (x *Index) judged(ctx context.Context, f *filtered, base *snapshot, e *entry, cut int64) (*entry, error) {
-	c := e.columns.Load()
-	v, kept := f.p.judge(base.subdir, e.name, c, cut)
+func (x *Index) judged(ctx context.Context, f *filtered, e *entry, v verdict, kept bits) (*entry, error) {
 	switch v {
 	case whole:
 		return e, nil
@@ -208,7 +208,7 @@ func (x *Index) judged(ctx context.Context, f *filtered, base *snapshot, e *entr
 			}
 		}
 	}
-	own := &entry{name: e.name, part: &part{of: e.shard.bare(), kept: kept, cols: c}}
+	own := &entry{name: e.name, part: &part{of: e.shard.bare(), kept: slices.Clone(kept), cols: e.columns.Load()}}
 	own.shard = &shard{name: e.name, generation: e.shard.generation}
 	if i, ok := slices.BinarySearchFunc(f.marks, e.name, func(m mark, name string) int { return compareNames(m.name, name) }); ok {
 		if m := f.marks[i]; m.of == e.shard.hash && slices.Equal(m.kept, kept) {
@@ -216,7 +216,7 @@ func (x *Index) judged(ctx context.Context, f *filtered, base *snapshot, e *entr
 			return own, nil
 		}
 	}
-	data, err := x.baseShard(ctx, base.channel, base.subdir, e.shard)
+	data, err := x.baseShard(ctx, f.key.channel, f.key.subdir, e.shard)
 	if err != nil {
 		return nil, err
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	mathbits "math/bits"
 
 	"terrarium/internal/registry"
 	"terrarium/internal/repodata"
@@ -65,18 +64,17 @@ func (x *Index) FilteredCount(ctx context.Context, open registry.Opened, p *Pred
 	if err := x.fillColumns(ctx, v.snap); err != nil {
 		return 0, 0, err
 	}
-	cut := x.opt.Now().UnixMilli() - p.minAge
-	for _, e := range v.snap.entries {
-		c := e.columns.Load()
-		of += len(c.cells)
-		switch verdict, some := p.judge(subdir, e.name, c, cut); verdict {
+	j := judge{Predicate: p, subdir: subdir, cut: x.opt.Now().UnixMilli() - p.minAge}
+	err = j.each(ctx, v.snap.entries, func(e *entry, v verdict, some bits) error {
+		n := len(e.columns.Load().cells)
+		of += n
+		switch v {
 		case whole:
-			kept += len(c.cells)
+			kept += n
 		case partial:
-			for _, word := range some {
-				kept += mathbits.OnesCount64(word)
-			}
+			kept += some.count()
 		}
-	}
-	return kept, of, nil
+		return nil
+	})
+	return kept, of, err
 }

@@ -68,8 +68,10 @@ func (x *Index) recallName(ctx context.Context, f *filtered, s *shard, c *column
 		cuts = slices.Compact(cuts)
 	}
 	var before bits
+	rules := f.p.rules(s.name)
 	for _, cut := range cuts {
-		v, kept := f.p.judge(f.key.subdir, s.name, c, cut)
+		j := judge{Predicate: f.p, subdir: f.key.subdir, cut: cut} // its own room: the bits are kept
+		v, kept := j.name(s.name, c, rules)
 		switch {
 		case v == gone, v == partial && slices.Equal(kept, before):
 			continue
