@@ -239,49 +239,6 @@ func (b *columnsBuilder) finish() *columns {
 	return c
 }
 
-// manyNames is the number of names from which one pass over all rows is cheaper
-// than a question for each name.
-const manyNames = 500
-
-// fillColumns sees to it that every entry of a snapshot has its columns.
-func (x *Index) fillColumns(ctx context.Context, s *snapshot) error {
-	s.filling.Lock()
-	defer s.filling.Unlock()
-	if s.filled {
-		return nil
-	}
-	var missing []*entry
-	for _, e := range s.entries {
-		if e.columns.Load() == nil {
-			missing = append(missing, e)
-		}
-	}
-	if len(missing) > manyNames {
-		if err := x.eachColumns(ctx, s.channel, s.subdir, s.generation, "", func(name string, c *columns) {
-			if i, ok := find(s.entries, name); ok {
-				s.entries[i].columns.CompareAndSwap(nil, c)
-			}
-		}); err != nil {
-			return err
-		}
-	} else {
-		for _, e := range missing {
-			if err := x.eachColumns(ctx, s.channel, s.subdir, s.generation, e.name, func(_ string, c *columns) {
-				e.columns.CompareAndSwap(nil, c)
-			}); err != nil {
-				return err
-			}
-		}
-	}
-	for _, e := range missing {
-		if e.columns.Load() == nil {
-			return errs.New(errs.Internal, "The rows of %s are gone.", e.name)
-		}
-	}
-	s.filled = true
-	return nil
-}
-
 // eachColumns makes the columns of the names of a subdir at a generation, or of
 // one of them.
 func (x *Index) eachColumns(ctx context.Context, channel, subdir string, generation int64, only string, f func(name string, c *columns)) error {

@@ -96,9 +96,9 @@ func filteredKeyOf(open registry.Opened, p *Predicate, subdir string) filteredKe
 // bringUp makes the snapshot of f that belongs to the base and to now; f is
 // locked.
 func (x *Index) bringUp(ctx context.Context, f *filtered, base *snapshot) error {
-	var cut int64
+	now, cut := x.opt.Now().UnixMilli(), int64(0)
 	if f.p.minAge > 0 {
-		cut = max(x.opt.Now().UnixMilli()-f.p.minAge, f.cut) // a clock that goes back takes nothing away
+		cut = max(now-f.p.minAge, f.cut) // a clock that goes back takes nothing away
 	}
 	aged := f.next != 0 && f.next < cut
 	if f.snap != nil && f.generation == base.generation && !aged {
@@ -107,6 +107,14 @@ func (x *Index) bringUp(ctx context.Context, f *filtered, base *snapshot) error 
 	if err := x.fillColumns(ctx, base); err != nil {
 		return err
 	}
+	var times *ages
+	if f.p.minAge > 0 {
+		from := cut
+		if f.snap != nil {
+			from = min(cut, f.cut)
+		}
+		times = base.agesFrom(from, now)
+	}
 	touched, known := x.channel(base.channel).changes.since(base.subdir, f.generation)
 	var entries []*entry
 	var err error
@@ -114,7 +122,7 @@ func (x *Index) bringUp(ctx context.Context, f *filtered, base *snapshot) error 
 		if f.generation == base.generation {
 			touched = nil
 		}
-		entries, err = x.rejudge(ctx, f, base, cut, touched)
+		entries, err = x.rejudge(ctx, f, base, times, cut, touched)
 	} else {
 		entries, err = x.judgeAll(ctx, f, base, cut)
 	}
@@ -123,7 +131,7 @@ func (x *Index) bringUp(ctx context.Context, f *filtered, base *snapshot) error 
 	}
 	line, next := int64(0), int64(0)
 	if f.p.minAge > 0 {
-		line, next = base.line(cut)
+		line, next = base.line(times, cut)
 	}
 	s := &snapshot{
 		channel: base.channel, subdir: base.subdir, generation: base.generation, modified: base.modified,
@@ -162,7 +170,7 @@ func (x *Index) judgeAll(ctx context.Context, f *filtered, base *snapshot, cut i
 
 // rejudge judges the names that changed and those that have a record between
 // the cut before and this one.
-func (x *Index) rejudge(ctx context.Context, f *filtered, base *snapshot, cut int64, touched []string) ([]*entry, error) {
+func (x *Index) rejudge(ctx context.Context, f *filtered, base *snapshot, all *ages, cut int64, touched []string) ([]*entry, error) {
 	changed := make(map[string]*entry, len(touched))
 	j := judge{Predicate: f.p, subdir: base.subdir, cut: cut}
 	again := func(e *entry) error {
@@ -180,11 +188,11 @@ func (x *Index) rejudge(ctx context.Context, f *filtered, base *snapshot, cut in
 		}
 	}
 	if cut > f.cut {
-		for _, e := range base.entries {
-			if _, done := changed[e.name]; done || e.columns.Load().newest < f.cut {
+		for _, one := range all.between(f.cut, cut) {
+			if _, done := changed[one.e.name]; done {
 				continue
 			}
-			if err := again(e); err != nil {
+			if err := again(one.e); err != nil {
 				return nil, err
 			}
 		}

@@ -230,6 +230,7 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 		}
 	}
 	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed), list: old.listParts()}
+	s.follow(old, changed)
 	s.text.before.Store(old.text.known())
 	s.exports.before.Store(old.exports.known())
 	return s, nil

@@ -46,9 +46,9 @@ type snapshot struct {
 	hashes sync.Once
 	byHash map[hashKey]*shard
 
-	filling sync.Mutex // held while columns are made
-	filled  bool       // every entry has its columns
-	lay     *laying    // of a filtered snapshot: its runs are made when a form asks
+	filling  sync.Mutex               // held while columns or ages are made
+	columned atomic.Pointer[columned] // nil: nothing is known of columns
+	lay      *laying                  // of a filtered snapshot: its runs are made when a form asks
 }
 
 // shard finds a shard by its hash; a nil snapshot has none.
