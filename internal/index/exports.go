@@ -95,7 +95,7 @@ func (x *Index) layFilteredExports(ctx context.Context, s *snapshot) (*runs, err
 			return list
 		}
 		var err error
-		laid[g], err = layRuns(s.entries, func(e *entry) int { return sizeOfExports(of(e.name)) }, nil, func(entries []*entry) ([]repodata.Piece, error) {
+		laid[g], err = layRuns(s.all(), func(e *entry) int { return sizeOfExports(of(e.name)) }, nil, func(entries []*entry) ([]repodata.Piece, error) {
 			var list []row
 			for _, e := range entries {
 				list = append(list, of(e.name)...)

@@ -116,15 +116,18 @@ func (x *Index) bringUp(ctx context.Context, f *filtered, base *snapshot) error 
 		times = base.agesFrom(from, now)
 	}
 	touched, known := x.channel(base.channel).changes.since(base.subdir, f.generation)
-	var entries []*entry
+	var shared *sharing
+	var changed map[string]*entry // nil = any
 	var err error
 	if f.snap != nil && (known || f.generation == base.generation) {
 		if f.generation == base.generation {
 			touched = nil
 		}
-		entries, err = x.rejudge(ctx, f, base, times, cut, touched)
+		if changed, err = x.rejudge(ctx, f, base, times, cut, touched); err == nil {
+			shared = f.snap.shared.next(base.entries, changed)
+		}
 	} else {
-		entries, err = x.judgeAll(ctx, f, base, cut)
+		shared, err = x.judgeAll(ctx, f, base, cut)
 	}
 	if err != nil {
 		return err
@@ -135,19 +138,14 @@ func (x *Index) bringUp(ctx context.Context, f *filtered, base *snapshot) error 
 	}
 	s := &snapshot{
 		channel: base.channel, subdir: base.subdir, generation: base.generation, modified: base.modified,
-		viewKey: f.p.viewKey(line, nil), entries: entries, lay: &laying{},
+		viewKey: f.p.viewKey(line, nil), shared: shared, lay: &laying{},
 	}
 	if at := time.UnixMilli(line + f.p.minAge).UTC(); line > 0 && at.After(s.modified) {
 		s.modified = at // that is when the last record came of age
 	}
-	for _, e := range entries {
-		if e.part != nil {
-			s.lay.parts = append(s.lay.parts, e)
-		}
-	}
 	if f.snap != nil {
 		s.lay.inherit = f.snap.lay.handOver(f.snap)
-		f.supersede(f.snap, s, x.opt.Now(), x.opt.Keep)
+		f.supersede(f.snap, s, changed, x.opt.Now(), x.opt.Keep)
 	}
 	f.snap, f.marks, f.generation, f.cut, f.line, f.next = s, nil, base.generation, cut, line, next
 	return nil
@@ -155,22 +153,21 @@ func (x *Index) bringUp(ctx context.Context, f *filtered, base *snapshot) error 
 
 // judgeAll judges every name of the base. Parts that f has already, hot or
 // cold, are taken over.
-func (x *Index) judgeAll(ctx context.Context, f *filtered, base *snapshot, cut int64) ([]*entry, error) {
-	out := make([]*entry, 0, len(base.entries))
+func (x *Index) judgeAll(ctx context.Context, f *filtered, base *snapshot, cut int64) (*sharing, error) {
+	shared, place := newSharing(base.entries), 0
 	j := judge{Predicate: f.p, subdir: base.subdir, cut: cut}
 	err := j.each(ctx, base.entries, func(e *entry, v verdict, kept bits) error {
 		own, err := x.judged(ctx, f, e, v, kept)
-		if own != nil {
-			out = append(out, own)
-		}
+		shared.add(place, own)
+		place++
 		return err
 	})
-	return slices.Clip(out), err
+	return shared.close(), err
 }
 
 // rejudge judges the names that changed and those that have a record between
-// the cut before and this one.
-func (x *Index) rejudge(ctx context.Context, f *filtered, base *snapshot, all *ages, cut int64, touched []string) ([]*entry, error) {
+// the cut before and this one, and gives what the view has of them now.
+func (x *Index) rejudge(ctx context.Context, f *filtered, base *snapshot, all *ages, cut int64, touched []string) (map[string]*entry, error) {
 	changed := make(map[string]*entry, len(touched))
 	j := judge{Predicate: f.p, subdir: base.subdir, cut: cut}
 	again := func(e *entry) error {
@@ -197,7 +194,7 @@ func (x *Index) rejudge(ctx context.Context, f *filtered, base *snapshot, all *a
 			}
 		}
 	}
-	return merge(f.snap.entries, changed), nil
+	return changed, nil
 }
 
 // judged gives the entry of a view for one of the base: the same, one of its
@@ -210,10 +207,8 @@ func (x *Index) judged(ctx context.Context, f *filtered, e *entry, v verdict, ke
 		return nil, nil //nolint:nilnil // the name is not in the view
 	}
 	if f.snap != nil {
-		if i, ok := find(f.snap.entries, e.name); ok {
-			if old := f.snap.entries[i]; old.part != nil && old.part.of.hash == e.shard.hash && slices.Equal(old.part.kept, kept) {
-				return old, nil
-			}
+		if old := f.snap.entry(e.name); old != nil && old.part != nil && old.part.of.hash == e.shard.hash && slices.Equal(old.part.kept, kept) {
+			return old, nil
 		}
 	}
 	own := &entry{name: e.name, part: &part{of: e.shard.bare(), kept: slices.Clone(kept), cols: e.columns.Load()}}
@@ -248,11 +243,9 @@ func (f *filtered) seenBy(hidden sight) *snapshot {
 	if v := s.views[key]; v != nil {
 		return v
 	}
-	v := &snapshot{channel: s.channel, subdir: s.subdir, generation: s.generation, modified: s.modified, viewKey: key, lay: &laying{}}
-	for _, e := range s.entries {
-		if !hidden.hides(e.name) {
-			v.entries = append(v.entries, e)
-		}
+	v := &snapshot{
+		channel: s.channel, subdir: s.subdir, generation: s.generation, modified: s.modified,
+		viewKey: key, shared: s.shared.without(hidden.hides), lay: &laying{},
 	}
 	if s.views == nil {
 		s.views = map[string]*snapshot{}
@@ -263,14 +256,10 @@ func (f *filtered) seenBy(hidden sight) *snapshot {
 
 // lists reports whether the snapshot has a file.
 func (s *snapshot) lists(name, fileName string) bool {
-	i, ok := find(s.entries, name)
-	if !ok {
-		return false
+	e := s.entry(name)
+	if e == nil || e.part == nil {
+		return e != nil
 	}
-	p := s.entries[i].part
-	if p == nil {
-		return true
-	}
-	place, ok := p.cols.place(name, fileName)
-	return ok && p.kept.has(place)
+	place, ok := e.part.cols.place(name, fileName)
+	return ok && e.part.kept.has(place)
 }

@@ -21,22 +21,34 @@ type pastPart struct {
 }
 
 // supersede keeps what a snapshot named and the next one does not; f is locked.
-// Both are sorted by name, and most entries are the same.
-func (f *filtered) supersede(old, s *snapshot, now time.Time, keep time.Duration) {
+// changed has the names that may have changed, or is nil.
+func (f *filtered) supersede(old, s *snapshot, changed map[string]*entry, now time.Time, keep time.Duration) {
 	for hash, p := range f.past {
 		if p.since.Before(now.Add(-keep)) {
 			delete(f.past, hash)
 		}
 	}
-	fresh := s.entries
-	for _, e := range old.entries {
+	look := func(before, after *entry) {
+		if before != nil && before != after && (after == nil || after.shard.hash != before.shard.hash) {
+			f.notePast(before.shard.hash, pastOf(before, now))
+		}
+	}
+	if changed != nil {
+		for name, e := range changed {
+			look(old.entry(name), e)
+		}
+		return
+	}
+	fresh := s.all()
+	for _, e := range old.all() { // both are sorted
 		for len(fresh) > 0 && fresh[0].name < e.name {
 			fresh = fresh[1:]
 		}
-		if len(fresh) > 0 && (fresh[0] == e || fresh[0].name == e.name && fresh[0].shard.hash == e.shard.hash) {
-			continue
+		if len(fresh) > 0 && fresh[0].name == e.name {
+			look(e, fresh[0])
+		} else {
+			look(e, nil)
 		}
-		f.notePast(e.shard.hash, pastOf(e, now))
 	}
 }
 
@@ -114,11 +126,11 @@ func (x *Index) shardOf(f *filtered, hash hashKey) (pastPart, bool) {
 		return pastPart{}, false
 	}
 	if s, ok := x.channel(f.key.channel).shards.get(f.key.subdir, hash); ok {
-		if i, ok := find(f.snap.entries, s.name); ok && f.snap.entries[i].shard.hash == hash {
-			return pastOf(f.snap.entries[i], time.Time{}), true
+		if e := f.snap.entry(s.name); e != nil && e.shard.hash == hash {
+			return pastOf(e, time.Time{}), true
 		}
 	}
-	for _, e := range f.snap.lay.parts {
+	for _, e := range f.snap.shared.parts {
 		if e.shard.hash == hash {
 			return pastOf(e, time.Time{}), true
 		}

@@ -14,8 +14,13 @@ type filters struct {
 	mu    sync.Mutex
 	byKey map[filteredKey]*list.Element // of *filtered
 	order list.List                     // the latest first
+	open  []*filtered                   // those that may hold a list of entries, the latest last
 	bytes int64
 }
+
+// openViews bounds the views that hold a list of their entries, which takes 8
+// bytes a name and a tenth of a millisecond to make.
+const openViews = 16
 
 // get gives the view under a key and makes it the latest.
 func (l *filters) get(key filteredKey, p *Predicate) *filtered {
@@ -39,6 +44,12 @@ func (l *filters) account(f *filtered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.count(f, f.size())
+	l.open = append(slices.DeleteFunc(l.open, func(o *filtered) bool { return o == f }), f)
+	if o := l.open[0]; len(l.open) > openViews && o.mu.TryLock() {
+		o.closeList()
+		o.mu.Unlock()
+		l.open = slices.Delete(l.open, 0, 1)
+	}
 	for e := l.order.Back(); e != nil && l.bytes > l.budget; e = e.Prev() {
 		if old := e.Value.(*filtered); old != f && old.mu.TryLock() {
 			old.cool()
@@ -50,6 +61,7 @@ func (l *filters) account(f *filtered) {
 		old, before := e.Value.(*filtered), e.Prev()
 		if old != f {
 			l.count(old, 0)
+			l.open = slices.DeleteFunc(l.open, func(o *filtered) bool { return o == old })
 			l.order.Remove(e)
 			delete(l.byKey, old.key)
 		}
@@ -76,7 +88,7 @@ const (
 
 // size estimates the bytes that f does not share; f is locked.
 func (f *filtered) size() int64 {
-	n := int64(sizeOfView + sizeOfPast*len(f.past))
+	n := f.p.size() + int64(sizeOfView+sizeOfPast*len(f.past))
 	for _, m := range f.marks {
 		n += sizeOfMark + 8*int64(len(m.kept))
 	}
@@ -84,7 +96,7 @@ func (f *filtered) size() int64 {
 		return n
 	}
 	n += f.snap.size()
-	for _, e := range f.snap.lay.parts {
+	for _, e := range f.snap.shared.parts {
 		n += sizeOfPart + 8*int64(len(e.part.kept))
 	}
 	return n
@@ -95,7 +107,10 @@ func (f *filtered) size() int64 {
 func (s *snapshot) size() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := int64(sizeOfEntry * cap(s.entries))
+	n := int64(8 * len(s.shared.whole))
+	if list := s.shared.open.Load(); list != nil {
+		n += int64(sizeOfEntry * cap(*list))
+	}
 	for form, m := range s.forms {
 		if d := m.made.Load(); d != nil && form != RepodataJSON && form != RepodataZstd { // those are made of runs
 			n += d.Size
@@ -117,6 +132,19 @@ func (s *snapshot) size() int64 {
 	return n
 }
 
+// closeList drops the lists of entries; f is locked.
+func (f *filtered) closeList() {
+	if f.snap == nil {
+		return
+	}
+	f.snap.shared.open.Store(nil)
+	f.snap.mu.Lock()
+	defer f.snap.mu.Unlock()
+	for _, v := range f.snap.views {
+		v.shared.open.Store(nil)
+	}
+}
+
 // cool drops everything but the hashes of the view's own shards, with which it
 // is made again without encoding any; f is locked.
 func (f *filtered) cool() {
@@ -124,12 +152,12 @@ func (f *filtered) cool() {
 		return
 	}
 	words := 0
-	for _, e := range f.snap.lay.parts {
+	for _, e := range f.snap.shared.parts {
 		words += len(e.part.kept)
 	}
-	f.marks = make([]mark, 0, len(f.snap.lay.parts))
+	f.marks = make([]mark, 0, len(f.snap.shared.parts))
 	all := make(bits, 0, words)
-	for _, e := range f.snap.lay.parts {
+	for _, e := range f.snap.shared.parts {
 		p, from := e.part, len(all)
 		all = append(all, p.kept...)
 		f.marks = append(f.marks, mark{e.name, p.of.hash, e.shard.hash, all[from:len(all):len(all)]})

@@ -68,7 +68,7 @@ func (x *Index) make(ctx context.Context, s *snapshot, form Form) (*Document, er
 
 // currentRepodata picks the newest records out of the snapshot's.
 func (x *Index) currentRepodata(ctx context.Context, s *snapshot) (*repodata.Layout, error) {
-	if len(s.entries) > currentLimit {
+	if s.count() > currentLimit {
 		return nil, errs.New(errs.NotFound, "%s is too large for a current_repodata.json; use repodata.json.zst or shards.", s.subdir)
 	}
 	var files []repodata.FileRecord

@@ -2,9 +2,7 @@ package index
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -34,22 +32,6 @@ func judged1(t interface{ Fatal(...any) }, r Rules, subdir string, row columnRow
 			Name: row.name, Version: v, Build: row.build, BuildNumber: row.number, Subdir: subdir, FileName: row.fileName, License: row.licence,
 		})
 	})
-}
-
-func mustSpec(t testing.TB, text string) conda.MatchSpec {
-	m, err := conda.ParseMatchSpec(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m
-}
-
-func mustVersions(t testing.TB, name, text string) VersionRule {
-	s, err := conda.ParseVersionSpec(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return VersionRule{name, s}
 }
 
 // TestJudgeEqualsNaive holds random predicates against random records, as columns
@@ -177,121 +159,4 @@ func TestJudgeEqualsNaive(t *testing.T) {
 	if seen[whole] == 0 || seen[partial] == 0 || seen[gone] == 0 {
 		t.Errorf("verdicts %v, want some of each", seen)
 	}
-}
-
-// forge is a subdir in the likeness of conda-forge's: 700,000 records under
-// 35,000 names.
-func forge(b *testing.B) (entries []*entry, records int, now int64) {
-	rnd := rand.New(rand.NewPCG(1, 2))
-	now = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC).UnixMilli()
-	byName := map[string]*entry{}
-	var builder columnsBuilder
-	for i := 0; records < 700_000; i++ {
-		e := &entry{name: fmt.Sprintf("%s%x", []string{"", "py", "lib", "r-"}[rnd.IntN(4)], rnd.Uint32()|1<<31)}
-		at := now - rnd.Int64N(8*365*24*3600_000)
-		licence := fmt.Sprintf("LicenseRef-%d", int(180*math.Pow(rnd.Float64(), 2)))
-		var rows []columnRow
-		v, number := [3]int{rnd.IntN(3), rnd.IntN(10), 0}, int64(0)
-		for range min(max(int(math.Exp(math.Log(5)+1.7*rnd.NormFloat64())), 1), 5911, 700_000-records) {
-			if rnd.IntN(4) == 0 {
-				number, at = number+1, min(at+rnd.Int64N(40*24*3600_000), now)
-				if rnd.IntN(5) > 0 {
-					v[2], number = v[2]+1, 0
-				}
-				if rnd.IntN(5) == 0 {
-					v[1], v[2] = v[1]+1, 0
-				}
-			}
-			row := columnRow{name: e.name, version: fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]), licence: licence, indexed: at, number: number}
-			row.build = fmt.Sprintf("py3%dh%07x_%d", 6+rnd.IntN(8), rnd.Uint32()>>4, number)
-			row.fileName = row.name + "-" + row.version + "-" + row.build + ".conda"
-			rows = append(rows, row)
-		}
-		slices.SortFunc(rows, func(a, b columnRow) int { return strings.Compare(a.fileName, b.fileName) })
-		for _, row := range rows {
-			if err := builder.add(row); err != nil {
-				b.Fatal(err)
-			}
-		}
-		e.columns.Store(builder.finish())
-		byName[e.name] = e
-		records += len(rows)
-	}
-	return listEntries(byName), records, now
-}
-
-// forgeRules is the policy of performance.md §5: 138 licences, 14 days, 2,000
-// ranges of versions and 200 specs, of names drawn by their records.
-func forgeRules(b *testing.B, entries []*entry, seed uint64) Rules {
-	rnd := rand.New(rand.NewPCG(seed, 3))
-	var names []string // each as often as it has records
-	for _, e := range entries {
-		names = append(names, slices.Repeat([]string{e.name}, len(e.columns.Load().cells))...)
-	}
-	r := Rules{MinAge: 14 * 24 * time.Hour}
-	for i := range 180 {
-		if i%4 > 0 {
-			r.AllowLicences = append(r.AllowLicences, fmt.Sprintf("LicenseRef-%d", i))
-		}
-	}
-	for range 2000 {
-		from := rnd.IntN(3)
-		r.Versions = append(r.Versions, mustVersions(b, names[rnd.IntN(len(names))], fmt.Sprintf(">=%d.%d,<%d.%d.%d", from, rnd.IntN(8), from, 8+rnd.IntN(8), rnd.IntN(9))))
-	}
-	for range 200 {
-		r.Specs = append(r.Specs, mustSpec(b, fmt.Sprintf("%s >=%d.%d py3*", names[rnd.IntN(len(names))], rnd.IntN(3), rnd.IntN(10))))
-	}
-	return r
-}
-
-func heapBytes() int64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC() // the first one only empties the pools
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
-}
-
-// BenchmarkEvaluate is what it costs to hold a policy against 700,000 records,
-// and what columns and predicates take.
-func BenchmarkEvaluate(b *testing.B) {
-	before := heapBytes()
-	entries, records, now := forge(b)
-	made := heapBytes()
-	rules := forgeRules(b, entries, 1)
-	evaluate := func(p *Predicate) (kept int) {
-		j := judge{Predicate: p, subdir: "linux-64", cut: now - p.minAge}
-		if err := j.each(b.Context(), entries, func(e *entry, v verdict, some bits) error {
-			switch v {
-			case whole:
-				kept += len(e.columns.Load().cells)
-			case partial:
-				kept += some.count()
-			}
-			return nil
-		}); err != nil {
-			b.Fatal(err)
-		}
-		return kept
-	}
-	p, err := NewPredicate(rules)
-	if err != nil {
-		b.Fatal(err)
-	}
-	kept := evaluate(p) // the first puts versions in order
-	beforePredicates := heapBytes()
-	many := make([]*Predicate, 20)
-	for i := range many {
-		many[i], _ = NewPredicate(forgeRules(b, entries, uint64(2+i))) // as the first
-	}
-	predicates := heapBytes() - beforePredicates
-	b.ReportAllocs()
-	for b.Loop() {
-		evaluate(p)
-	}
-	b.ReportMetric(float64(made-before)/float64(records), "B/record")
-	b.ReportMetric(float64(beforePredicates-before)/float64(records), "B/record-with-orders")
-	b.ReportMetric(float64(predicates)/float64(len(many)), "B/predicate")
-	b.ReportMetric(float64(kept)/float64(records), "kept")
-	runtime.KeepAlive(many)
 }

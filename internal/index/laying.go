@@ -14,7 +14,6 @@ type laying struct {
 	done    bool
 	own     [groups][]ownRun
 	inherit [groups][]ownRun // of the view before
-	parts   []*entry         // the entries that lose some records
 }
 
 // ownRun is a run that a view does not share with the base, with the entries
@@ -69,7 +68,7 @@ func (x *Index) layFiltered(ctx context.Context, s, base *snapshot) error {
 func layOwn(s *snapshot, theirs []*run, texts *baseTexts, group int) (runs []*run, own []ownRun, err error) {
 	var list []repodata.NameSize
 	var entries []*entry // of list
-	for _, e := range s.entries {
+	for _, e := range s.all() {
 		size := e.sizes[group]
 		if e.part != nil {
 			if size, err = texts.size(e, group); err != nil {

@@ -140,6 +140,15 @@ func newSpecRule(m conda.MatchSpec) (rule specRule, more bool) {
 	return specRule{version: m.Version, rest: &rest}, more
 }
 
+// size estimates the bytes of memory.
+func (p *Predicate) size() int64 {
+	n := 64*(len(p.allow)+len(p.deny)) + 700*len(p.pattern)
+	for _, r := range p.byName {
+		n += 64 + 200*len(r.versions) + 700*len(r.specs)
+	}
+	return int64(n)
+}
+
 // Key names the rules in an ETag and in what is kept of them.
 func (p *Predicate) Key() string { return p.key }
 

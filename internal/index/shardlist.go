@@ -24,11 +24,20 @@ func (s *snapshot) listParts() []*listPart {
 // shardIndex lists the shards (CEP 16). Only parts with
 // an entry that the state before did not have are encoded.
 func (s *snapshot) shardIndex() *repodata.IndexFrame {
+	if s.shared != nil {
+		// What changes in a view from state to state is all over the names: to keep
+		// what parts are made of costs more than to make them.
+		return s.indexOf(cutList(s.all(), nil))
+	}
 	s.listing.Lock()
 	defer s.listing.Unlock()
 	s.list = cutList(s.entries, s.list)
-	parts := make([]repodata.IndexPart, len(s.list))
-	for i, p := range s.list {
+	return s.indexOf(s.list)
+}
+
+func (s *snapshot) indexOf(list []*listPart) *repodata.IndexFrame {
+	parts := make([]repodata.IndexPart, len(list))
+	for i, p := range list {
 		parts[i] = p.encoded
 	}
 	return repodata.NewIndexFrame(repodata.ShardIndexInfo{Subdir: s.subdir, CreatedAt: s.modified}, parts)

@@ -31,7 +31,8 @@ type snapshot struct {
 	modified   time.Time // when that was
 	viewKey    string    // "" or a hash of what is hidden
 
-	entries []*entry  // sorted by name
+	entries []*entry  // sorted by name; of a filtered one nil: see all
+	shared  *sharing  // of a filtered one
 	whole   *snapshot // of a view: the one that has the hidden names, too
 
 	mu    sync.Mutex
@@ -57,8 +58,8 @@ func (s *snapshot) shard(hash hashKey) (*shard, bool) {
 		return nil, false
 	}
 	s.hashes.Do(func() {
-		s.byHash = make(map[hashKey]*shard, len(s.entries))
-		for _, e := range s.entries {
+		s.byHash = make(map[hashKey]*shard, s.count())
+		for _, e := range s.all() {
 			s.byHash[e.shard.hash] = e.shard
 		}
 	})
@@ -93,10 +94,7 @@ func find(entries []*entry, name string) (int, bool) {
 	return slices.BinarySearchFunc(entries, name, func(e *entry, n string) int { return strings.Compare(e.name, n) })
 }
 
-func (s *snapshot) has(name string) bool {
-	_, ok := find(s.entries, name)
-	return ok
-}
+func (s *snapshot) has(name string) bool { return s.entry(name) != nil }
 
 // merge gives the sorted list in which the entries of changed stand in place of
 // those of their names; a nil entry takes its name away.

@@ -56,7 +56,7 @@ func (v *View) Generation() int64 { return v.snap.generation }
 func (v *View) Modified() time.Time { return v.snap.modified }
 
 // Names gives the number of package names that the caller sees.
-func (v *View) Names() int { return len(v.snap.entries) }
+func (v *View) Names() int { return v.snap.count() }
 
 // noarch is the subdir that every channel has.
 const noarch = "noarch"
