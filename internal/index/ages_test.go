@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 )
 
 func agedEntry(t *testing.T, rnd *rand.Rand, name string, now int64) *entry {
@@ -107,5 +108,79 @@ func TestAgesFollow(t *testing.T) {
 	}
 	if !slices.IsSortedFunc(known.ages.list, func(a, b aged) int { return int(a.at - b.at) }) {
 		t.Error("the ages are not in order")
+	}
+}
+
+// TestComingOfAgeTouchesFew lets time pass over a view: judged again are the names
+// with a record that crossed the line, and none else.
+func TestComingOfAgeTouchesFew(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(9, 9))
+	now := int64(100_000)
+	byName := map[string]*entry{}
+	for i := range 500 {
+		n := fmt.Sprintf("p%03d", i)
+		rows := []columnRow{}
+		for k := range 1 + rnd.IntN(4) {
+			version := fmt.Sprint(k)
+			rows = append(rows, columnRow{name: n, fileName: n + "-" + version + "-0.conda", version: version, build: "0", indexed: now - rnd.Int64N(90_000)})
+		}
+		var b columnsBuilder
+		for _, r := range rows {
+			if err := b.add(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		byName[n] = &entry{name: n, shard: forgeShard(rnd, n, rows)}
+		byName[n].columns.Store(b.finish())
+	}
+	base := &snapshot{channel: "c", subdir: "linux-64", generation: 1, entries: listEntries(byName)}
+	x := New(nil, nil, Options{Now: func() time.Time { return time.UnixMilli(now) }})
+	p, err := NewPredicate(Rules{MinAge: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := x.filters.get(filteredKey{"c", "linux-64", p.key, 0}, p)
+	if err := x.bringUp(t.Context(), f, base); err != nil {
+		t.Fatal(err)
+	}
+	most := 0
+	for range 100 {
+		now += rnd.Int64N(400)
+		cut := now - p.minAge
+		want := map[string]bool{}
+		for _, e := range base.entries {
+			for _, c := range e.columns.Load().cells {
+				if c.indexed >= f.cut && c.indexed < cut {
+					want[e.name] = true
+				}
+			}
+		}
+		changed, err := x.rejudge(t.Context(), f, base, base.agesFrom(f.cut, now), cut, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range changed {
+			if !want[name] {
+				t.Fatalf("%s is judged again, though nothing of it crossed the line", name)
+			}
+		}
+		if len(changed) != len(want) {
+			t.Fatalf("%d names are judged again, want %d", len(changed), len(want))
+		}
+		most = max(most, len(want))
+		if err := x.bringUp(t.Context(), f, base); err != nil {
+			t.Fatal(err)
+		}
+		scratch := &filtered{key: f.key, p: p, cut: f.cut}
+		if err := x.bringUp(t.Context(), scratch, base); err != nil {
+			t.Fatal(err)
+		}
+		one, two := f.snap.all(), scratch.snap.all()
+		if !slices.EqualFunc(one, two, func(a, b *entry) bool { return a.name == b.name && a.shard.hash == b.shard.hash }) || f.snap.viewKey != scratch.snap.viewKey {
+			t.Fatalf("at %d the view has %d names, one made anew %d, or others", now, len(one), len(two))
+		}
+	}
+	if most == 0 || most > 30 {
+		t.Errorf("at most %d names came of age at once", most)
 	}
 }
