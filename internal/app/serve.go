@@ -80,6 +80,9 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 			if jerr := a.Jobs.Stop(stopping); jerr != nil {
 				a.Log.Warn("jobs did not stop in time", "error", jerr)
 			}
+			if serr := a.Index.Save(stopping, true); serr != nil {
+				a.Log.Warn("the state of an index was not saved; the next start reads more rows", "error", serr)
+			}
 			if errors.Is(err, context.DeadlineExceeded) {
 				a.Log.Warn("requests were cut off after draining", "after", drainFor)
 				return srv.Close()

@@ -145,12 +145,14 @@ func (x *Index) shardOf(f *filtered, hash hashKey) (pastPart, bool) {
 
 // baseShard gives the bytes of a shard of the channel, of now or of the past.
 func (x *Index) baseShard(ctx context.Context, channel, subdir string, s *shard) ([]byte, error) {
-	if s.data != nil {
-		return s.data, nil
+	if data := s.bytes(); data != nil {
+		return data, nil
 	}
 	ch := x.channel(channel)
-	if at, ok := ch.shards.get(subdir, s.hash); ok && at.data != nil {
-		return at.data, nil
+	if at, ok := ch.shards.get(subdir, s.hash); ok && at != s {
+		if data := at.bytes(); data != nil {
+			return data, nil
+		}
 	}
 	e, err := x.entryAt(ctx, channel, subdir, s.name, s.generation)
 	if err != nil {
@@ -159,5 +161,5 @@ func (x *Index) baseShard(ctx context.Context, channel, subdir string, s *shard)
 	if e == nil || e.shard.hash != s.hash {
 		return nil, errs.New(errs.NotFound, "The shard of %s is not there any more.", s.name)
 	}
-	return e.shard.data, nil
+	return e.shard.bytes(), nil
 }

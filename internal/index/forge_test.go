@@ -96,7 +96,9 @@ func forgeShard(rnd *rand.Rand, name string, rows []columnRow) *shard {
 		files[i] = repodata.ShardFile{FileName: r.fileName, Msgpack: msgp.AppendBytes(msgp.AppendString(b, "sha256"), sum[:])}
 	}
 	data, hash := repodata.EncodeShard(files, nil)
-	return &shard{name: name, generation: 1, hash: hash, data: data}
+	s := &shard{name: name, generation: 1, hash: hash}
+	s.hold(data)
+	return s
 }
 
 // forgeRules is the policy of performance.md §5: 138 licences, 14 days, 2,000

@@ -12,8 +12,9 @@
 //
 // A request asks the database which generation is current and brings the state
 // up to it before it is answered; so replicas agree, and what one answered the
-// others list on their next request. Nothing here is kept on disk: it is made from
-// rows again, the shards of the last week too.
+// others list on their next request. A start makes the state from rows again, or
+// begins with the hashes that a process before it has saved and reads the rows
+// behind its first answers (Fill); the shards of the last week are made from rows.
 //
 // What a caller may not see is left out by names: those of packages that are
 // private now, and those under which a state lists files of private packages
@@ -48,6 +49,10 @@ type Options struct {
 	// ViewBytes bounds what the views of predicates may take in memory;
 	// 0 = 512 MiB. The least lately asked for go first.
 	ViewBytes int64
+	// SaveFrom is how many bytes of text a channel has at least whose state is
+	// saved for the next start; 0 = 4 MiB. A smaller one is read in the time of a
+	// few requests.
+	SaveFrom int
 }
 
 // Index makes and holds the metadata of channels. It is safe for concurrent use.
@@ -77,6 +82,9 @@ func New(db *sqldb.DB, reg *registry.Registry, opt Options) *Index {
 	if opt.ViewBytes == 0 {
 		opt.ViewBytes = 512 << 20
 	}
+	if opt.SaveFrom == 0 {
+		opt.SaveFrom = 4 << 20
+	}
 	return &Index{db: db, reg: reg, opt: opt, channels: map[string]*channel{}, filters: filters{budget: opt.ViewBytes}}
 }
 
@@ -87,6 +95,10 @@ type channel struct {
 	changes changeLog
 	build   sync.Mutex // held while a state is made
 	current atomic.Pointer[state]
+
+	// Held by build.
+	unsaved int         // names changed since the state was saved
+	cold    []*snapshot // of a saved state, whose shards and text are not filled yet
 }
 
 // state is a channel at one generation. It never changes once it is published.
@@ -169,8 +181,16 @@ func (x *Index) upTo(ctx context.Context, ch *channel, generation int64) (_ *sta
 	}
 	var next *state
 	if cur == nil {
+		if cur, err = x.saved(ctx, ch, generation); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case cur == nil:
 		next, err = x.load(ctx, ch, generation, true)
-	} else {
+	case cur.generation == generation:
+		next = cur
+	default:
 		next, err = x.advance(ctx, ch, cur, generation)
 	}
 	if err != nil {

@@ -38,12 +38,13 @@ func (x *Index) load(ctx context.Context, ch *channel, generation int64, current
 	}
 	st := &state{generation: generation, subdirs: make(map[string]*snapshot, len(heads))}
 	for _, h := range heads {
-		s, err := x.scan(ctx, ch.id, h, generation)
+		s, err := x.scan(ctx, ch.id, h, generation, nil)
 		if err != nil {
 			return nil, err
 		}
 		if current {
 			ch.shards.add(h.subdir, s.entries)
+			ch.unsaved += len(s.entries)
 		}
 		st.subdirs[h.subdir] = s
 	}
@@ -51,8 +52,9 @@ func (x *Index) load(ctx context.Context, ch *channel, generation int64, current
 }
 
 // scan makes one snapshot in one pass over the rows, holding the text of one
-// segment of names at a time.
-func (x *Index) scan(ctx context.Context, channel string, h head, generation int64) (*snapshot, error) {
+// segment of names at a time. An entry of known that turns out to be the same is
+// given its bytes and taken in place of a new one.
+func (x *Index) scan(ctx context.Context, channel string, h head, generation int64, known []*entry) (*snapshot, error) {
 	s := &snapshot{channel: channel, subdir: h.subdir, generation: h.generation, modified: h.at}
 	var segment [groups]segmentBuffer
 	laid := &runs{}
@@ -62,6 +64,10 @@ func (x *Index) scan(ctx context.Context, channel string, h head, generation int
 		e := makeEntry(name, rows, generation)
 		if e == nil {
 			return nil
+		}
+		if i, ok := find(known, name); ok && known[i].shard.hash == e.shard.hash && known[i].sizes == e.sizes {
+			known[i].shard.hold(e.shard.bytes())
+			e = known[i]
 		}
 		s.entries = append(s.entries, e)
 		for g := range segment {
@@ -191,13 +197,14 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 		old := cur.subdirs[h.subdir]
 		var s *snapshot
 		if old == nil || len(touched) > 100 && len(touched) > len(old.entries)/4 {
-			s, err = x.scan(ctx, ch.id, h, generation) // most of it is new: one pass is cheaper
+			s, err = x.scan(ctx, ch.id, h, generation, nil) // most of it is new: one pass is cheaper
 		} else {
 			s, err = x.update(ctx, ch, old, h, generation, touched)
 		}
 		if err != nil {
 			return nil, err
 		}
+		ch.unsaved += len(touched)
 		ch.supersede(old, s, touched)
 		ch.changes.note(old, s, touched)
 		ch.shards.prune(x.opt.Now(), x.opt.Now().Add(-x.opt.Keep))
@@ -232,6 +239,9 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed), list: old.listParts()}
 	s.follow(old, changed)
 	s.text.before.Store(old.text.known())
+	if old.text.known() == nil {
+		s.text.filling = old.text.filling
+	}
 	s.exports.before.Store(old.exports.known())
 	return s, nil
 }

@@ -94,7 +94,8 @@ func makeEntry(name string, rows []row, generation int64) *entry {
 		files[i] = repodata.ShardFile{FileName: r.fileName, Msgpack: r.msgpack}
 	}
 	data, hash := repodata.EncodeShard(files, nil)
-	e.shard = &shard{name: name, generation: generation, hash: hash, data: data}
+	e.shard = &shard{name: name, generation: generation, hash: hash}
+	e.shard.hold(data)
 	return e
 }
 

@@ -31,6 +31,10 @@ type text struct {
 	mu     sync.Mutex // held while the runs are made
 	laid   atomic.Pointer[runs]
 	before atomic.Pointer[runs] // of an earlier state, until they are made: what has not changed is shared
+
+	// Of a saved state that is not filled yet, whose runs the filling will set: who
+	// needs them waits for its lock instead of reading all rows a second time.
+	filling *text
 }
 
 // known gives the runs that a later snapshot may share.
@@ -58,6 +62,11 @@ func (x *Index) lay(ctx context.Context, s *snapshot) (*runs, error) {
 		return r, nil
 	}
 	before := s.text.before.Load()
+	if f := s.text.filling; before == nil && f != nil && f != &s.text {
+		f.mu.Lock()
+		before = f.laid.Load()
+		f.mu.Unlock()
+	}
 	if before == nil {
 		before = &runs{}
 	}
@@ -159,7 +168,11 @@ func (x *Index) piecesOf(ctx context.Context, s *snapshot, group int, of []*entr
 func rowsOfShards(of []*entry, group int) ([]row, error) {
 	var rows []row
 	for _, e := range of {
-		shard, err := repodata.DecodeShard(e.shard.data)
+		data := e.shard.bytes()
+		if data == nil {
+			return nil, errs.New(errs.Unavailable, "The database is away, and the records of %s were not read yet.", e.name)
+		}
+		shard, err := repodata.DecodeShard(data)
 		if err != nil {
 			return nil, err
 		}

@@ -45,14 +45,15 @@ type shardEnd struct {
 	generation   int64
 }
 
-// get gives a shard whose bytes are at hand.
+// get gives a shard of the current state, or one of the past whose bytes are at
+// hand.
 func (m *shardMemory) get(subdir string, hash hashKey) (*shard, bool) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if s, ok := m.current[subdir][hash]; ok {
 		return s, true
 	}
-	if p, ok := m.past[subdir][hash]; ok && p.shard.data != nil {
+	if p, ok := m.past[subdir][hash]; ok && p.shard.bytes() != nil {
 		return p.shard, true
 	}
 	return nil, false
@@ -86,6 +87,15 @@ func (m *shardMemory) add(subdir string, entries []*entry) {
 	}
 }
 
+// forget drops all that is known.
+func (m *shardMemory) forget() {
+	m.recalling.Lock()
+	defer m.recalling.Unlock()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.current, m.past, m.ends, m.holding, m.held, m.recalled = nil, nil, nil, nil, 0, nil
+}
+
 // supersede moves a shard to the past: a generation put another in its place,
 // or none.
 func (m *shardMemory) supersede(end shardEnd, s *shard, since time.Time) {
@@ -112,7 +122,7 @@ func (m *shardMemory) note(end shardEnd, s *shard, since time.Time) {
 	}
 	p := &pastShard{shard: s, since: since}
 	in[s.hash] = p
-	if s.data != nil {
+	if s.bytes() != nil {
 		m.hold(p)
 	}
 }
@@ -121,12 +131,12 @@ func (m *shardMemory) note(end shardEnd, s *shard, since time.Time) {
 // bound; m is locked.
 func (m *shardMemory) hold(p *pastShard) {
 	m.holding = append(m.holding, p)
-	m.held += len(p.shard.data)
+	m.held += len(p.shard.bytes())
 	for m.held > pastBytes && len(m.holding) > 1 {
 		old := m.holding[0]
 		m.holding[0] = nil
 		m.holding = m.holding[1:]
-		m.held -= len(old.shard.data)
+		m.held -= len(old.shard.bytes())
 		old.shard = old.shard.bare() // others may hold the whole one
 	}
 }
@@ -143,7 +153,7 @@ func (m *shardMemory) ended(end shardEnd) bool {
 func (m *shardMemory) remade(subdir string, s *shard) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p := m.past[subdir][s.hash]; p != nil && p.shard.data == nil {
+	if p := m.past[subdir][s.hash]; p != nil && p.shard.bytes() == nil {
 		p.shard = s
 		m.hold(p)
 	}
@@ -219,7 +229,14 @@ func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hex
 	if hidden {
 		return nil, missing()
 	}
-	return s.data, nil
+	data := s.bytes()
+	if data == nil { // of a saved state that is not filled yet
+		if data, err = x.baseShard(ctx, ch.id, subdir, s); err != nil {
+			return nil, err
+		}
+		s.hold(data)
+	}
+	return data, nil
 }
 
 // parseHash reads 64 lower-case hex digits.
@@ -243,7 +260,7 @@ func (x *Index) remake(ctx context.Context, ch *channel, subdir string, hash has
 			return nil, nil //nolint:nilnil // the caller answers for what is absent
 		}
 	}
-	if known.data != nil {
+	if known.bytes() != nil {
 		return known, nil
 	}
 	e, err := x.entryAt(ctx, ch.id, subdir, known.name, known.generation)

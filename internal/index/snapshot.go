@@ -82,12 +82,24 @@ type entry struct {
 type shard struct {
 	name       string
 	generation int64 // one at which these are the records of the name
-	hash       [32]byte
-	data       []byte
+	hash       hashKey
+	held       atomic.Pointer[[]byte]
 }
 
 // bare is the shard without its bytes.
 func (s *shard) bare() *shard { return &shard{name: s.name, generation: s.generation, hash: s.hash} }
+
+// bytes are those of the shard, nil where only its hash is held: of the past, and
+// after a start from a saved state. They can be made again from rows.
+func (s *shard) bytes() []byte {
+	if held := s.held.Load(); held != nil {
+		return *held
+	}
+	return nil
+}
+
+// hold gives the shard its bytes.
+func (s *shard) hold(data []byte) { s.held.Store(&data) }
 
 // find gives the place of a name and whether it is there.
 func find(entries []*entry, name string) (int, bool) {

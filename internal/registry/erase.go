@@ -233,6 +233,7 @@ func (r *Registry) eraseChannel(ctx context.Context, id string) error {
 		{"generation_names", "number, subdir, name"},
 		{"generations", "number, subdir"},
 		{"import_marks", "subdir"},
+		{"index_states", "channel_id"},
 	} {
 		err := r.eraseAll(ctx, fmt.Sprintf("DELETE FROM %[1]s WHERE channel_id = $1 AND (%[2]s) IN (SELECT %[2]s FROM %[1]s WHERE channel_id = $1 LIMIT $2)", rows.table, rows.key), id)
 		if err != nil {

@@ -8,21 +8,29 @@ import (
 	"terrarium/internal/sqldb"
 )
 
-// forgetEvery is how often Run looks for channels to let go of.
-const forgetEvery = time.Hour
+// keepEvery is how often Run looks what is to be let go of and what to be saved.
+const keepEvery = time.Minute
 
-// Run lets go from time to time of what nobody can ask for any more, until ctx ends.
+// Run reads what a start has left in the rows (Fill), and then, from time to time
+// until ctx ends, lets go of what nobody can ask for any more and saves the states of
+// large channels.
 func (x *Index) Run(ctx context.Context) {
-	tick := time.NewTicker(forgetEvery)
+	if err := x.Fill(ctx); err != nil && ctx.Err() == nil {
+		x.opt.Log.ErrorContext(ctx, "the records behind a saved state were not read; its shards are made when they are asked for", "error", err)
+	}
+	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	for {
+		if _, err := x.Forget(ctx); err != nil && ctx.Err() == nil {
+			x.opt.Log.ErrorContext(ctx, "letting go of deleted channels", "error", err)
+		}
+		if err := x.Save(ctx, false); err != nil && ctx.Err() == nil {
+			x.opt.Log.ErrorContext(ctx, "saving the state of an index; the next start reads more rows", "error", err)
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		}
-		if _, err := x.Forget(ctx); err != nil && ctx.Err() == nil {
-			x.opt.Log.ErrorContext(ctx, "letting go of deleted channels", "error", err)
 		}
 	}
 }
