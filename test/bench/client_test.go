@@ -68,6 +68,21 @@ func (c *client) publish(u upload) (time.Duration, error) {
 	return took, err
 }
 
+// call makes a call of the API that must be answered with a status below 300.
+func (c *client) call(method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequest(method, c.server.URL+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Content-Type", "application/json")
+	status, answer, err := c.do(req)
+	if err == nil && status >= http.StatusMultipleChoices {
+		err = fmt.Errorf("%s %s: %d %s", method, path, status, answer)
+	}
+	return answer, err
+}
+
 func (c *client) do(req *http.Request) (int, []byte, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -81,7 +96,12 @@ func (c *client) do(req *http.Request) (int, []byte, error) {
 // get reads a document of the subdir, or a range of it, and adds the time to
 // the last byte.
 func (c *client) get(path, byteRange string, took *time.Duration) ([]byte, error) {
-	req, err := http.NewRequest(http.MethodGet, c.server.URL+"/conda/"+c.channel+"/"+subdir+"/"+path, nil)
+	return c.getAt(subdir+"/"+path, byteRange, took)
+}
+
+// getAt is get for a path below the channel.
+func (c *client) getAt(path, byteRange string, took *time.Duration) ([]byte, error) {
+	req, err := http.NewRequest(http.MethodGet, c.server.URL+"/conda/"+c.channel+"/"+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -111,21 +131,28 @@ func (c *client) indexed(u upload) (took time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
+	err = c.listed(index, u, &took)
+	return took, err
+}
+
+// listed fails unless the shard of a package in this index lists it.
+func (c *client) listed(index repodata.ShardIndex, u upload, took *time.Duration) error {
 	at, ok := slices.BinarySearch(index.Names, u.name)
 	if !ok {
-		return 0, fmt.Errorf("the index does not have %s", u.name)
+		return fmt.Errorf("the index does not have %s", u.name)
 	}
-	if b, err = c.get("shards/"+repodata.ShardFileName(index.Hashes[at]), "", &took); err != nil {
-		return 0, err
+	b, err := c.get("shards/"+repodata.ShardFileName(index.Hashes[at]), "", took)
+	if err != nil {
+		return err
 	}
 	shard, err := repodata.DecodeShard(b)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if !slices.ContainsFunc(shard.Files, func(f repodata.ShardFile) bool { return f.FileName == u.fileName }) {
-		return 0, fmt.Errorf("the shard of %s does not list %s", u.name, u.fileName)
+		return fmt.Errorf("the shard of %s does not list %s", u.name, u.fileName)
 	}
-	return took, nil
+	return nil
 }
 
 // visible reads the other forms, too: the whole .zst and the bytes of repodata.json
@@ -158,9 +185,8 @@ func (c *client) visible(u upload) (took time.Duration, err error) {
 	return took, nil
 }
 
-// publishAll sends packages over many connections at once and gives the time of
-// each.
-func (c *client) publishAll(uploads []upload, connections int) ([]time.Duration, error) {
+// sendAll sends packages over many connections at once and gives the time of each.
+func sendAll(uploads []upload, connections int, send func(upload) (time.Duration, error)) ([]time.Duration, error) {
 	took := make([]time.Duration, len(uploads))
 	failed := make(chan error, connections)
 	var next atomic.Int64
@@ -173,7 +199,7 @@ func (c *client) publishAll(uploads []upload, connections int) ([]time.Duration,
 					return
 				}
 				var err error
-				if took[i], err = c.publish(uploads[i]); err != nil {
+				if took[i], err = send(uploads[i]); err != nil {
 					failed <- err
 					return
 				}

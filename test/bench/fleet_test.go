@@ -16,7 +16,6 @@ import (
 
 	"terrarium/internal/condatest"
 	"terrarium/internal/repodata"
-	"terrarium/test/program"
 )
 
 // uploadEvery is the pace of the uploads while the fleet is at work: five a second.
@@ -27,6 +26,7 @@ const uploadEvery = 200 * time.Millisecond
 // client may fail, and each must see one generation: of two packages that are
 // published one after the other it never sees the second alone.
 func TestBenchFleet(t *testing.T) {
+	limited(t)
 	python := os.Getenv("TERRARIUM_PYTHON")
 	clients, packages := 24, 300
 	if slices.Max(sizes(t)) <= 10_000 {
@@ -40,8 +40,9 @@ func TestBenchFleet(t *testing.T) {
 		figures.add(t, l)
 		return
 	}
-	store := &program.Store{Binary: program.Build(t), Data: filepath.Join(t.TempDir(), "data"), Log: filepath.Join(t.TempDir(), "log")}
-	c := fill(t, store, newSynthetic(10_000))
+	store, m := channels.copyOf(t, 10_000)
+	store.Env, store.Log = nil, filepath.Join(t.TempDir(), "log")
+	c := newClient(store.Serve(t), channelName, m.token)
 	specs := publishTree(t, c, packages)
 	clock := 1
 	tick := func() error {
@@ -109,7 +110,7 @@ func publishTree(t testing.TB, c *client, packages int) []string {
 		names = append(names, spec.Name)
 		uploads = append(uploads, upload{spec.Name, spec.FileName(), condatest.Make(t, spec)})
 	}
-	if _, err := c.publishAll(uploads, connections); err != nil {
+	if _, err := sendAll(uploads, connections, c.publish); err != nil {
 		t.Fatal(err)
 	}
 	return names

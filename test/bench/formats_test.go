@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
-
 	"terrarium/internal/archive"
 	"terrarium/internal/conda"
 	"terrarium/internal/condatest"
@@ -64,63 +62,6 @@ func python(t testing.TB, into any, args ...string) (ok bool) {
 		t.Fatalf("formats.py printed %q: %v", out, err)
 	}
 	return true
-}
-
-// spliced compares the frame of pieces that the server sends with one plain frame
-// of the same text and level: row 5.
-func spliced(t testing.TB, c *client, at string) {
-	t.Helper()
-	var took time.Duration
-	frame, err := c.get("repodata.json.zst", "", &took)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := unpack(frame)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	plain := w.EncodeAll(text, nil)
-	figures.atMost(t, figure{
-		row: 5, name: "zst-splice, size", at: at, ours: megabytes(int64(len(frame))), peer: megabytes(int64(len(plain))),
-		besides: "one plain frame", ratio: float64(len(frame)) / float64(len(plain)),
-	}, 1.03, 1.05)
-	decode := func(b []byte) func() error {
-		return func() error {
-			d, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1))
-			if err != nil {
-				return err
-			}
-			defer d.Close()
-			n, err := io.Copy(io.Discard, d)
-			if err == nil && n != int64(len(text)) {
-				err = fmt.Errorf("%d bytes of %d", n, len(text))
-			}
-			return err
-		}
-	}
-	ours, theirs := compared(t, decode(frame), decode(plain))
-	figures.atMost(t, figure{
-		row: 5, name: "zst-splice, decoding", at: at, ours: short(ours), peer: short(theirs), besides: "one plain frame", ratio: float64(ours) / float64(theirs),
-	}, 1.1, 1.4)
-	folder := t.TempDir()
-	for name, b := range map[string][]byte{"ours": frame, "plain": plain, "text": text} {
-		if err := os.WriteFile(filepath.Join(folder, name), b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var seen struct{ Ours, Plain float64 }
-	l := figure{row: 5, name: "zst-splice, decompressobj", at: at, ours: unmeasured, peer: unmeasured, besides: "one plain frame", better: "≤ 1.1"}
-	if !python(t, &seen, "splice", folder) {
-		figures.add(t, l)
-		return
-	}
-	l.ours, l.peer, l.ratio = short(seconds(seen.Ours)), short(seconds(seen.Plain)), seen.Ours/seen.Plain
-	figures.atMost(t, l, 1.1, 1.4)
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -28,13 +28,11 @@ const (
 // the reading of the document by encoding/json; and uploads into the same channel
 // while a tenth of it is loaded.
 func TestBenchImport(t *testing.T) {
-	binary := program.Build(t)
+	limited(t)
 	for _, n := range sizes(t) {
 		at := fmt.Sprintf("%d records", n)
 		root := t.TempDir()
-		store := &program.Store{Binary: binary, Data: filepath.Join(t.TempDir(), "data"), Env: []string{"TERRARIUM_LOG_LEVEL=warn"}}
-		store.Do(t, "user", "create", ownerName, "--email", "bench@example.com")
-		token := store.Do(t, "token", "create", "--user", ownerName, "--name", "bench")
+		store, m := channels.copyOf(t, n)
 		load := func(records int) program.Finished {
 			t.Helper()
 			newSynthetic(records).write(t, root)
@@ -44,8 +42,7 @@ func TestBenchImport(t *testing.T) {
 			}
 			return done
 		}
-		first := load(n)
-		figures.add(t, figure{row: 18, name: "import", at: at, ours: short(first.Took)})
+		figures.add(t, figure{row: 18, name: "import", at: at, ours: short(m.finished.Took)})
 		added := 0
 		refreshes := map[int]program.Finished{}
 		for _, more := range []int{0, 10, 1000} {
@@ -61,7 +58,7 @@ func TestBenchImport(t *testing.T) {
 			}, refreshAtLeast, judgedRefresh(n, more))
 		}
 		server := store.Serve(t)
-		c := newClient(server, channelName, token)
+		c := newClient(server, channelName, m.token)
 		s := newSynthetic(n + added + n/10)
 		pick := rand.New(rand.NewPCG(seed, uint64(n)))
 		number := 0

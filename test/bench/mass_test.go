@@ -5,59 +5,54 @@ package bench
 import (
 	"fmt"
 	"net/http"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"terrarium/test/program"
 )
 
 // besideOwner is somebody whose uploads have nothing to do with a large change.
 const besideOwner = "beside"
 
 // TestBenchMass measures changes of many files at once, and what an upload waits
-// for them: a label on a seventieth of all files, and off them again, and a hotfix
-// of a fourteenth (10,000 and 50,000 of 700,000).
+// for them: a label on a seventieth of all files, and off them again, a hotfix
+// of a fourteenth (10,000 and 50,000 of 700,000), and the deletion of the packages
+// with the most files: row 20.
 func TestBenchMass(t *testing.T) {
-	binary := program.Build(t)
+	limited(t)
 	for _, n := range sizes(t) {
-		t.Run(fmt.Sprint(n), func(t *testing.T) { mass(t, binary, n) })
+		t.Run(fmt.Sprint(n), func(t *testing.T) { mass(t, n) })
 	}
 }
 
-func mass(t *testing.T, binary string, n int) {
-	all, some := newSynthetic(n), newSynthetic(n/70)
-	store := &program.Store{Binary: binary, Data: filepath.Join(t.TempDir(), "data"), Env: []string{"TERRARIUM_LOG_LEVEL=warn"}}
-	tokens := map[string]string{}
-	for _, owner := range []string{ownerName, besideOwner} {
-		store.Do(t, "user", "create", owner, "--email", owner+"@example.com")
-		tokens[owner] = store.Do(t, "token", "create", "--user", owner, "--name", "bench")
-	}
-	for _, in := range []struct {
-		channel string
-		records *synthetic
-	}{{ownerName + "/some", some}, {channelName, all}} {
-		source := t.TempDir()
-		in.records.write(t, source)
-		store.Do(t, "channel", "import", in.channel, source, "--metadata-only", "--base-url", emptyAddress)
-	}
+func mass(t *testing.T, n int) {
+	store, from := channels.copyOf(t, n)
+	all, some := from.channel, newSynthetic(n/70)
+	store.Do(t, "user", "create", besideOwner, "--email", "beside@example.com")
+	token := store.Do(t, "token", "create", "--user", besideOwner, "--name", "bench")
+	source := t.TempDir()
+	some.write(t, source)
+	store.Do(t, "channel", "import", ownerName+"/some", source, "--metadata-only", "--base-url", emptyAddress)
 	server := store.Serve(t)
-	same, other := newClient(server, channelName, tokens[ownerName]), newClient(server, besideOwner+"/main", tokens[besideOwner])
+	same, other := newClient(server, channelName, from.token), newClient(server, besideOwner+"/main", token)
 	m := &massBench{same: same, other: other, line: all.names[0]}
 	send := func(method, path, body, says string) func() error {
 		return func() error {
-			req, err := http.NewRequest(method, server.URL+path, strings.NewReader(body))
-			if err != nil {
-				return err
-			}
-			req.Header.Set("Authorization", "Bearer "+same.token)
-			status, answer, err := same.do(req)
-			if err == nil && (status >= http.StatusMultipleChoices || !strings.Contains(string(answer), says)) {
-				err = fmt.Errorf("%s %s: %d %s", method, path, status, answer)
+			answer, err := same.call(method, path, []byte(body))
+			if err == nil && !strings.Contains(string(answer), says) {
+				err = fmt.Errorf("%s %s: %s", method, path, answer)
 			}
 			return err
 		}
+	}
+	largest, files := all.largest(n/140, all.names[0])
+	remove := func() error {
+		for _, l := range largest {
+			if _, err := same.call(http.MethodDelete, "/api/v1/packages/"+ownerName+"/"+l.name, nil); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	idle := m.during(t, nil)
 	at := fmt.Sprintf("%d records", n)
@@ -68,6 +63,7 @@ func mass(t *testing.T, binary string, n int) {
 		{fmt.Sprintf("label on %d files", n/70), send(http.MethodPost, "/api/channels/"+ownerName+"/some/copy/new", "{}", "")},
 		{fmt.Sprintf("label off %d files", n/70), send(http.MethodDelete, "/api/channels/"+ownerName+"/new", "{}", "")},
 		{fmt.Sprintf("hotfix of %d records", n/14), send(http.MethodPost, "/api/v1/patches/"+channelName+"?subdir="+subdir, all.hotfix(n/14), fmt.Sprintf(`"changed":%d,`, n/14))},
+		{fmt.Sprintf("deletion of %d packages with %d files", len(largest), files), remove},
 	} {
 		now := m.during(t, change.do)
 		figures.add(t, figure{row: 20, name: change.name, at: at, ours: short(now.took)})
@@ -83,6 +79,21 @@ func mass(t *testing.T, binary string, n int) {
 		}
 	}
 	server.Stop()
+}
+
+// largest gives names with the most records, another one left out, until these are
+// so many together.
+func (s *synthetic) largest(atLeast int, but *line) (names []*line, records int) {
+	sorted := slices.SortedFunc(slices.Values(s.names), func(a, b *line) int { return len(b.records) - len(a.records) })
+	for _, l := range sorted {
+		if records >= atLeast {
+			break
+		}
+		if l != but {
+			names, records = append(names, l), records+len(l.records)
+		}
+	}
+	return names, records
 }
 
 // hotfix are patch instructions for the first n records of the channel.

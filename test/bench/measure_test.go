@@ -4,9 +4,8 @@ package bench
 
 import (
 	"cmp"
-	"math/rand/v2"
+	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,10 +20,10 @@ import (
 const (
 	rounds       = 30 // rounds of one client, taking turns between the sizes
 	perRound     = 10 // uploads of a round; the last one is looked for in every form
-	connections  = 16
-	atOnce       = 320 // uploads over all connections together
-	bandRounds   = 4   // turns in which those are sent
-	warmUploads  = 10  // not counted
+	connections  = 16 // of the clients that are judged
+	bandRounds   = 4  // turns in which many clients together upload
+	bandUploads  = 40 // of a turn, or three for each client
+	warmUploads  = 10 // not counted
 	ownerName    = "bench"
 	channelName  = "bench/forge"
 	emptyAddress = "http://127.0.0.1:9/forge" // files are never asked for
@@ -62,59 +61,71 @@ type measured struct {
 	indexed []time.Duration // the same, and shard index and shard read
 	visible []time.Duration // the same and every form read, the last of each round
 	cpu     time.Duration   // of the server for all of them, reading included
-	written int64           // bytes to the disk for all of them
 
-	band     []time.Duration // request to answer, many clients
-	bandTook time.Duration
-	bandCPU  time.Duration
-	peak     int64 // RSS at the end
+	bands   []*band // by the number of clients: 1, 4, 16, 64
+	classic []*band // the same packages by the five calls of anaconda upload: 1, 16
+	peak    int64   // RSS at the end
+}
+
+// band is what uploads cost that many clients send together.
+type band struct {
+	clients int
+	took    []time.Duration // request to answer
+	wall    time.Duration
+	cpu     time.Duration // of the server
+}
+
+// rate is uploads a second.
+func (b *band) rate() float64 { return float64(len(b.took)) / b.wall.Seconds() }
+
+// each is the CPU of one upload.
+func (b *band) each() time.Duration { return b.cpu / time.Duration(len(b.took)) }
+
+func (b *band) String() string {
+	return fmt.Sprintf("%.0f uploads/s, p99 %s", b.rate(), short(quantile(b.took, 0.99)))
 }
 
 // subject is one loaded channel under measurement.
 type subject struct {
 	measured
-	channel *synthetic
-	client  *client
-	pick    *rand.Rand
-	number  int
+	*publisher
+	from   *imported
+	client *client
 }
 
-// load imports a channel of n records and serves it.
-func load(t testing.TB, binary string, n int) *subject {
+// load serves a channel of n records.
+func load(t testing.TB, n int) *subject {
 	t.Helper()
-	s := &subject{channel: newSynthetic(n), pick: rand.New(rand.NewPCG(seed, uint64(n)))}
-	s.records, s.names = s.channel.records, len(s.channel.names)
-	source := t.TempDir()
-	s.text = s.channel.write(t, source)
-	store := &program.Store{Binary: binary, Data: filepath.Join(t.TempDir(), "data"), Env: []string{"TERRARIUM_LOG_LEVEL=warn"}}
-	store.Do(t, "user", "create", ownerName, "--email", "bench@example.com")
-	token := store.Do(t, "token", "create", "--user", ownerName, "--name", "bench")
-	s.imported = store.Command(t, "channel", "import", channelName, source, "--metadata-only", "--base-url", emptyAddress)
-	if !s.imported.State.Success() {
-		t.Fatalf("import: %v\n%s%s", s.imported.State, s.imported.Stdout, s.imported.Stderr)
-	}
+	store, m := channels.copyOf(t, n)
+	s := &subject{publisher: newPublisher(m), from: m}
+	s.records, s.names, s.text, s.imported = m.channel.records, len(m.channel.names), m.text, m.finished
 	server := store.Serve(t)
 	s.ready, s.loaded = server.Ready, server.Usage().PeakRSS
-	s.client = newClient(server, channelName, token)
+	s.client = newClient(server, channelName, m.token)
+	for _, clients := range []int{1, 4, connections, 64} {
+		s.bands = append(s.bands, &band{clients: clients})
+	}
+	for _, clients := range []int{1, connections} {
+		s.classic = append(s.classic, &band{clients: clients})
+	}
 	return s
 }
 
-// uploads makes the next packages of the channel.
-func (s *subject) uploads(t testing.TB, n int) []upload {
-	t.Helper()
-	list := make([]upload, n)
-	for i := range list {
-		s.number++
-		list[i] = newUpload(t, s.channel.pick(s.pick), s.number)
+// of gives the band of so many clients.
+func of(bands []*band, clients int) *band {
+	for _, b := range bands {
+		if b.clients == clients {
+			return b
+		}
 	}
-	return list
+	return &band{clients: clients}
 }
 
 // warm uploads a little that does not count.
 func (s *subject) warm(t testing.TB) {
 	t.Helper()
 	list := s.uploads(t, warmUploads)
-	if _, err := s.client.publishAll(list, 1); err != nil {
+	if _, err := sendAll(list, 1, s.client.publish); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.client.visible(list[len(list)-1]); err != nil {
@@ -146,23 +157,21 @@ func (s *subject) round(t testing.TB) {
 			s.visible = append(s.visible, took+read)
 		}
 	}
-	after := s.client.server.Usage()
-	s.cpu += after.CPU - before.CPU
-	s.written += after.Written - before.Written
+	s.cpu += s.client.server.Usage().CPU - before.CPU
 }
 
-// together publishes over many connections.
-func (s *subject) together(t testing.TB) {
+// together publishes over many connections, by one request or by the five calls.
+func (s *subject) together(t testing.TB, b *band, send func(upload) (time.Duration, error)) {
 	t.Helper()
-	list := s.uploads(t, atOnce/bandRounds)
+	list := s.uploads(t, max(bandUploads, 3*b.clients))
 	before, begun := s.client.server.Usage(), time.Now()
-	took, err := s.client.publishAll(list, connections)
+	took, err := sendAll(list, b.clients, send)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.bandTook += time.Since(begun)
-	s.bandCPU += s.client.server.Usage().CPU - before.CPU
-	s.band = append(s.band, took...)
+	b.wall += time.Since(begun)
+	b.cpu += s.client.server.Usage().CPU - before.CPU
+	b.took = append(b.took, took...)
 	if _, err := s.client.visible(list[len(list)-1]); err != nil {
 		t.Fatal(err)
 	}

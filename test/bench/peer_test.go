@@ -5,74 +5,142 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
 
-// peer is what py-rattler's index_fs needs to add one package to the same
-// records: the way in which a folder is published without a server.
+// peer is what another program needs for the records of a channel: the ways in
+// which a folder is published without a server.
 type peer struct {
-	there     bool // TERRARIUM_PYTHON names a Python that has it
+	name string
+	all  cost // every document made anew from what it knows of each file
+	more cost // the same after one package more
+}
+
+// cost is what one run took; 0 where it was not measured.
+type cost struct {
 	wall, cpu time.Duration
 	rss       int64 // bytes
 }
 
-// ratio says how many times longer index_fs takes than an upload takes to be
-// visible in shard index and shard; index_fs writes all forms.
-func (p peer) ratio(s *subject) float64 { return float64(p.wall) / float64(quantile(s.indexed, 0.5)) }
-
-// indexFolder lays the records of a subject out as a folder, where each file
-// is empty (index_fs opens only those that it does not know), and measures
-// what a further package costs. It gives the better of two.
-func indexFolder(t testing.TB, s *subject) peer {
+// peersOf measures py-rattler's index_fs and conda-index with the records of a
+// channel, once; what is not installed is left out. The files are empty or absent, for
+// neither opens what it knows.
+func (s *shared) peersOf(t testing.TB, m *imported) []peer {
 	t.Helper()
-	python := os.Getenv("TERRARIUM_PYTHON")
-	if python == "" {
-		return peer{}
+	key := m.channel.records
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if list, ok := s.peers[key]; ok {
+		return list
 	}
-	root, packages := t.TempDir(), t.TempDir()
-	folder := filepath.Join(root, subdir)
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		t.Fatal(err)
+	list := []peer{indexFolder(t, m), indexConda(t, m)}
+	list = slices.DeleteFunc(list, func(p peer) bool { return p.all.wall == 0 })
+	if s.peers == nil {
+		s.peers = map[int][]peer{}
 	}
-	f, err := os.Create(filepath.Join(folder, "repodata.json"))
+	s.peers[key] = list
+	return list
+}
+
+// unpacked lays out a folder with SUBDIR/repodata.json, and beside it a package that
+// is to be added.
+func unpacked(t testing.TB, m *imported) (root, more string) {
+	t.Helper()
+	root = t.TempDir()
+	for _, folder := range []string{subdir, "noarch"} {
+		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := os.Create(filepath.Join(root, subdir, "repodata.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := bufio.NewWriter(f)
-	s.channel.writeJSON(w)
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
+	m.channel.writeJSON(w)
+	u := newPublisher(m).uploads(t, 1)[0]
+	more = filepath.Join(t.TempDir(), u.fileName)
+	for _, end := range []func() error{w.Flush, f.Close, func() error { return os.WriteFile(more, u.body, 0o644) }} {
+		if err := end(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
+	return root, more
+}
+
+// indexFolder measures index_fs, where TERRARIUM_PYTHON has py-rattler.
+func indexFolder(t testing.TB, m *imported) peer {
+	t.Helper()
+	p := peer{name: "py-rattler index_fs"}
+	python := os.Getenv("TERRARIUM_PYTHON")
+	if python == "" {
+		return p
 	}
-	for _, l := range s.channel.names {
+	root, more := unpacked(t, m)
+	for _, l := range m.channel.names {
 		for _, rec := range l.records {
-			if err := os.WriteFile(filepath.Join(folder, rec.fileName), nil, 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(root, subdir, rec.fileName), nil, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	args := []string{"testdata/index_fs.py", root, subdir}
-	for _, u := range s.uploads(t, 2) {
-		args = append(args, filepath.Join(packages, u.fileName))
-		if err := os.WriteFile(filepath.Join(packages, u.fileName), u.body, 0o644); err != nil {
-			t.Fatal(err)
-		}
+	p.measure(t, exec.Command(python, "testdata/index_fs.py", root, subdir, more))
+	return p
+}
+
+// indexConda measures conda-index, where CONDA_SRC and CONDA_INDEX_SRC name the
+// sources of conda and conda-index and the Python of TERRARIUM_PYTHON finds what they
+// import.
+func indexConda(t testing.TB, m *imported) peer {
+	t.Helper()
+	p := peer{name: "conda-index"}
+	sources := condaSources()
+	if sources == "" {
+		return p
 	}
-	cmd := exec.CommandContext(t.Context(), python, args...)
+	python := cmp.Or(os.Getenv("TERRARIUM_PYTHON"), "python3")
+	root, more := unpacked(t, m)
+	for _, args := range [][]string{{"fill", root, subdir}, {"index", root, subdir, more}} {
+		cmd := exec.Command(python, append([]string{"testdata/index_conda.py"}, args...)...)
+		cmd.Env = append(os.Environ(), "PYTHONPATH="+sources)
+		p.measure(t, cmd)
+	}
+	return p
+}
+
+// condaSources is the PYTHONPATH that finds conda and conda-index; "" without CONDA_SRC.
+func condaSources() string {
+	if os.Getenv("CONDA_SRC") == "" {
+		return ""
+	}
+	paths := []string{os.Getenv("CONDA_SRC"), os.Getenv("CONDA_INDEX_SRC"), os.Getenv("PYTHONPATH")}
+	return strings.Join(slices.DeleteFunc(paths, func(s string) bool { return s == "" }), ":")
+}
+
+// measure runs a program that prints a line of JSON for each of its runs. One that
+// takes longer than peerLimit is ended, and what it has printed counts.
+func (p *peer) measure(t testing.TB, cmd *exec.Cmd) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), peerLimit)
+	defer cancel()
+	limited := exec.CommandContext(ctx, cmd.Path, cmd.Args[1:]...)
+	limited.Env = cmd.Env
+	limited.WaitDelay = time.Second // processes of its own may hold the output
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("index_fs: %v\n%s", err, stderr.String())
+	limited.Stderr = &stderr
+	out, err := limited.Output()
+	if err != nil && ctx.Err() == nil {
+		t.Fatalf("%s: %v\n%s", p.name, err, stderr.String())
 	}
-	best := peer{there: true}
 	for text := range bytes.Lines(out) {
 		var one struct {
 			Wall, CPU float64 // seconds
@@ -80,15 +148,17 @@ func indexFolder(t testing.TB, s *subject) peer {
 			RSS       int64
 		}
 		if err := json.Unmarshal(text, &one, json.MatchCaseInsensitiveNames(true)); err != nil {
-			t.Fatalf("index_fs printed %q: %v", text, err)
+			t.Fatalf("%s printed %q: %v", p.name, text, err)
 		}
 		if !one.Listed {
-			t.Fatal("index_fs did not list the package")
+			t.Fatalf("%s did not list the package", p.name)
 		}
-		if wall := time.Duration(one.Wall * float64(time.Second)); best.wall == 0 || wall < best.wall {
-			best.wall, best.cpu = wall, time.Duration(one.CPU*float64(time.Second))
+		got := cost{seconds(one.Wall), seconds(one.CPU), one.RSS}
+		t.Logf("%s: %s, CPU %s, peak RSS %s", p.name, short(got.wall), short(got.cpu), megabytes(got.rss))
+		if p.all.wall == 0 {
+			p.all = got
+		} else {
+			p.more = got
 		}
-		best.rss = max(best.rss, one.RSS)
 	}
-	return best
 }

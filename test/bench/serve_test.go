@@ -18,7 +18,6 @@ import (
 
 	"terrarium/internal/condatest"
 	"terrarium/internal/repodata"
-	"terrarium/test/program"
 )
 
 const (
@@ -58,14 +57,16 @@ func (b beside) line(row int, name, at, peer string) figure {
 // TestBenchServe asks for shards, the index, documents and packages beside nginx
 // with the same files under the same paths: rows 10 to 13.
 func TestBenchServe(t *testing.T) {
+	limited(t)
 	n := slices.Max(sizes(t))
 	many := 20_000
 	if n <= 10_000 {
 		many = 5_000
 	}
 	g := newGenerator(t)
-	store := &program.Store{Binary: program.Build(t), Data: filepath.Join(t.TempDir(), "data"), Under: g.server, Log: filepath.Join(t.TempDir(), "log")}
-	c := fill(t, store, newSynthetic(n))
+	store, m := channels.copyOf(t, n)
+	store.Env, store.Under, store.Log = nil, g.server, filepath.Join(t.TempDir(), "log")
+	c := newClient(store.Serve(t), channelName, m.token)
 	root := t.TempDir()
 	w := newMirror(t, c, root)
 	n1, installed := startNginx(t, g, root, "")
@@ -99,7 +100,6 @@ func TestBenchServe(t *testing.T) {
 	figures.atMost(t, token.line(12, "serve-auth, cached token", at, "without a token"), 1.15, 1.5)
 	revoked(t, c)
 	resumed(t, c, w.zst)
-	spliced(t, c, at)
 
 	c.server.Stop()
 	secure := store.Serve(t, "--tls-dev")
@@ -124,17 +124,6 @@ func TestBenchServe(t *testing.T) {
 	}
 	figures.atMost(t, h2.line(11, "serve-shard-h2-tls, 8 × 50 streams", at, "nginx"), 4, 10)
 	secure.Stop()
-}
-
-// fill imports a channel and serves it.
-func fill(t testing.TB, store *program.Store, channel *synthetic) *client {
-	t.Helper()
-	source := t.TempDir()
-	channel.write(t, source)
-	store.Do(t, "user", "create", ownerName, "--email", "bench@example.com")
-	token := store.Do(t, "token", "create", "--user", ownerName, "--name", "bench")
-	store.Do(t, "channel", "import", channelName, source, "--metadata-only", "--base-url", emptyAddress)
-	return newClient(store.Serve(t), channelName, token)
 }
 
 // mirror are paths of the channel, all of which lie in a folder as well.

@@ -23,11 +23,12 @@ const memoryAllowed = 64 << 20
 // TestBenchUploadStream uploads large packages beside writing the same bytes to a
 // file with fsync: row 15.
 func TestBenchUploadStream(t *testing.T) {
+	limited(t)
 	size := 256 << 20
 	if slices.Max(sizes(t)) <= 10_000 {
 		size = 96 << 20
 	}
-	store := &program.Store{Binary: program.Build(t), Data: filepath.Join(t.TempDir(), "data"), Env: []string{"TERRARIUM_LOG_LEVEL=warn"}}
+	store := &program.Store{Binary: channels.program(t), Data: filepath.Join(t.TempDir(), "data"), Env: quiet}
 	store.Do(t, "user", "create", ownerName, "--email", "bench@example.com")
 	token := store.Do(t, "token", "create", "--user", ownerName, "--name", "bench")
 	c := newClient(store.Serve(t), ownerName, token)

@@ -144,19 +144,30 @@ func peers() string {
 	return strings.Join(list, ", ")
 }
 
+// print writes what there is to the output and to the file of TERRARIUM_BENCH_OUT.
+func (t *report) print() {
+	if len(t.sorted()) == 0 {
+		return
+	}
+	fmt.Fprintf(os.Stdout, "\n%s", t.text())
+	file := os.Getenv("TERRARIUM_BENCH_OUT")
+	if file == "" {
+		return
+	}
+	if !filepath.IsAbs(file) {
+		file = filepath.Join("..", "..", file) // of the checkout, not of this package
+	}
+	if err := os.WriteFile(file, []byte(t.markdown()), 0o644); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+}
+
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if len(figures.lines) > 0 {
-		fmt.Fprintf(os.Stdout, "\n%s", figures.text())
-		if file := os.Getenv("TERRARIUM_BENCH_OUT"); file != "" {
-			if !filepath.IsAbs(file) {
-				file = filepath.Join("..", "..", file) // of the checkout, not of this package
-			}
-			if err := os.WriteFile(file, []byte(figures.markdown()), 0o644); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				code = 1
-			}
-		}
+	figures.print()
+	if err := channels.remove(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	os.Exit(code)
 }

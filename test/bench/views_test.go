@@ -63,6 +63,7 @@ type viewed struct {
 
 // TestBenchViews measures rows 7, 8 and 9 of performance.md §10.
 func TestBenchViews(t *testing.T) {
+	limited(t)
 	var all []*viewed
 	for _, n := range sizes(t) {
 		v := loadViewed(t, n)

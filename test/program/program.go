@@ -235,6 +235,17 @@ func (s *Server) Killed() bool {
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
+// WrittenInAll is how many bytes the process handed to the disk from its start to its
+// end, which must have come: what it wrote while it ended counts.
+func (s *Server) WrittenInAll() int64 {
+	<-s.ended
+	u, ok := s.cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		s.t.Fatal("the system does not say what a process has written")
+	}
+	return u.Oublock * 512 // getrusage(2): blocks of that size
+}
+
 // Ended is closed when the process is gone.
 func (s *Server) Ended() <-chan struct{} { return s.ended }
 
