@@ -183,13 +183,6 @@ func quantile(list []time.Duration, p float64) time.Duration {
 	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
 }
 
-func sum(list []time.Duration) (all time.Duration) {
-	for _, d := range list {
-		all += d
-	}
-	return all
-}
-
 // unpack decodes one zstd frame; what follows it would be an error for clients
 // too.
 func unpack(b []byte) ([]byte, error) {

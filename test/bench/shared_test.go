@@ -3,27 +3,31 @@
 package bench
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"terrarium/internal/sqldb"
 	"terrarium/test/program"
 )
 
 // channels are the data folders with an imported channel that the rows copy, one for
 // each size: an import of 700,000 records takes a minute, a copy a few seconds.
-// TestMain removes them.
 var channels shared
 
 // shared keeps what several rows use.
 type shared struct {
 	mu     sync.Mutex
-	folder string // "" before the first one
+	folder string // of TestMain, which removes it
 	binary string
 	made   map[int]*imported
 	peers  map[int][]peer // what other programs need for the same records
@@ -46,18 +50,37 @@ const rowLimit = 60 * time.Minute
 // peerLimit is how long another program may take.
 const peerLimit = 25 * time.Minute
 
-// limited ends the program, after it has printed the table as it is, when the row
-// takes longer than rowLimit: a bench that hangs is not to cost hours, nor what was
-// measured before.
-func limited(t testing.TB) {
+// limited gives a context that ends after rowLimit. What the row has started is killed
+// then, so that its next step fails and the rows after it have their turn: a bench that
+// hangs is not to cost hours, nor what was measured before.
+func limited(t testing.TB) context.Context {
 	t.Helper()
-	name := t.Name()
-	timer := time.AfterFunc(rowLimit, func() {
-		figures.print()
-		fmt.Fprintf(os.Stderr, "%s is not done after %s\n", name, rowLimit)
-		os.Exit(1)
+	ctx, cancel := context.WithTimeout(t.Context(), rowLimit)
+	stop := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			t.Errorf("not done after %s", rowLimit)
+			killChildren()
+		}
 	})
-	t.Cleanup(func() { timer.Stop() })
+	t.Cleanup(func() {
+		stop()
+		cancel()
+	})
+	return ctx
+}
+
+// killChildren ends the processes that this one has started, the servers and peers of
+// the row: rows run one after the other.
+func killChildren() {
+	lists, _ := filepath.Glob("/proc/self/task/*/children") // the pattern is right
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // a thread that is gone has none
+		for _, word := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(word); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+			}
+		}
+	}
 }
 
 // program builds the program once.
@@ -67,32 +90,12 @@ func (s *shared) program(t testing.TB) string {
 	defer s.mu.Unlock()
 	if s.binary == "" {
 		built := program.Build(t)
-		s.binary = filepath.Join(s.root(t), "terrarium")
+		s.binary = filepath.Join(s.folder, "terrarium")
 		if err := os.Rename(built, s.binary); err != nil { // the folder of the test goes with it
 			t.Fatal(err)
 		}
 	}
 	return s.binary
-}
-
-// root makes the folder of everything; the caller holds mu.
-func (s *shared) root(t testing.TB) string {
-	t.Helper()
-	if s.folder == "" {
-		var err error
-		if s.folder, err = os.MkdirTemp("", "terrarium-bench-"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return s.folder
-}
-
-// remove takes everything away.
-func (s *shared) remove() error {
-	if s.folder == "" {
-		return nil
-	}
-	return os.RemoveAll(s.folder)
 }
 
 // of imports a channel of n records, once.
@@ -104,7 +107,7 @@ func (s *shared) of(t testing.TB, n int) *imported {
 	if m := s.made[n]; m != nil {
 		return m
 	}
-	folder := filepath.Join(s.root(t), fmt.Sprint(n))
+	folder := filepath.Join(s.folder, fmt.Sprint(n))
 	m := &imported{channel: newSynthetic(n), data: filepath.Join(folder, "data"), source: filepath.Join(folder, "source")}
 	m.text = m.channel.write(t, m.source)
 	store := &program.Store{Binary: binary, Data: m.data, Env: quiet}
@@ -146,6 +149,28 @@ func emptied(t testing.TB, store *program.Store) {
 	if err != nil || left.Size() > 0 {
 		t.Fatalf("the log of the database is still there: %v, %v", left, err)
 	}
+}
+
+// forget deletes what an ended program has kept that it can make anew from rows: the
+// states of its index. It is false where this version keeps none.
+func forget(t testing.TB, store *program.Store) (kept bool) {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(store.Data, "terrarium.db"), sqldb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var tables int
+	if err := db.Row(t.Context(), "SELECT count(*) FROM sqlite_master WHERE name = 'index_states'").Scan(&tables); err != nil {
+		t.Fatal(err)
+	}
+	if tables == 0 {
+		return false
+	}
+	if _, err := db.Exec(t.Context(), "DELETE FROM index_states"); err != nil {
+		t.Fatal(err)
+	}
+	return true
 }
 
 // publisher makes packages of a channel, the same ones in each run.

@@ -163,9 +163,15 @@ func (t *report) print() {
 }
 
 func TestMain(m *testing.M) {
+	folder, err := os.MkdirTemp("", "terrarium-bench-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	channels.folder = folder
 	code := m.Run()
 	figures.print()
-	if err := channels.remove(); err != nil {
+	if err := os.RemoveAll(folder); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}

@@ -42,6 +42,7 @@ const (
 // viewed is a channel within this process, for what no request shows.
 type viewed struct {
 	testing.TB
+	ctx     context.Context
 	channel *synthetic
 	reg     *registry.Registry
 	idx     *index.Index
@@ -63,10 +64,10 @@ type viewed struct {
 
 // TestBenchViews measures rows 7, 8 and 9 of performance.md §10.
 func TestBenchViews(t *testing.T) {
-	limited(t)
+	ctx := limited(t)
 	var all []*viewed
 	for _, n := range sizes(t) {
-		v := loadViewed(t, n)
+		v := loadViewed(ctx, t, n)
 		v.measureEvaluation()
 		v.measureViews()
 		v.measureFanOut()
@@ -91,10 +92,10 @@ func TestBenchViews(t *testing.T) {
 	}
 }
 
-func loadViewed(t *testing.T, n int) *viewed {
+func loadViewed(ctx context.Context, t *testing.T, n int) *viewed {
 	t.Helper()
-	v := &viewed{TB: t, channel: newSynthetic(n), now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
-	ctx, now := t.Context(), func() time.Time { return v.now }
+	v := &viewed{TB: t, ctx: ctx, channel: newSynthetic(n), now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
+	now := func() time.Time { return v.now }
 	db := sqldbtest.Open(t)
 	blobs, err := blob.Open(ctx, "file:"+t.TempDir(), blob.Options{})
 	if err != nil {
@@ -177,14 +178,14 @@ func (v *viewed) form(p *index.Predicate, form index.Form) int64 {
 	var view *index.View
 	var err error
 	if p == nil {
-		view, err = v.idx.View(v.Context(), v.open, subdir)
+		view, err = v.idx.View(v.ctx, v.open, subdir)
 	} else {
-		view, err = v.idx.Filtered(v.Context(), v.open, p, subdir)
+		view, err = v.idx.Filtered(v.ctx, v.open, p, subdir)
 	}
 	if err != nil {
 		v.Fatal(err)
 	}
-	d, err := view.Document(v.Context(), form)
+	d, err := view.Document(v.ctx, form)
 	if err != nil {
 		v.Fatal(err)
 	}
@@ -226,7 +227,7 @@ func (v *viewed) measureEvaluation() {
 	p := v.predicate(rules)
 	before := heap()
 	count := func() {
-		kept, of, err := v.idx.FilteredCount(v.Context(), v.open, p, subdir)
+		kept, of, err := v.idx.FilteredCount(v.ctx, v.open, p, subdir)
 		if err != nil {
 			v.Fatal(err)
 		}
@@ -324,7 +325,7 @@ func (v *viewed) measureFanOut() {
 	runtime.GC()
 	v.publishOne = v.publishAll(fanOutUploads, r)
 	for _, p := range many {
-		if _, err := v.idx.Filtered(v.Context(), v.open, p, subdir); err != nil {
+		if _, err := v.idx.Filtered(v.ctx, v.open, p, subdir); err != nil {
 			v.Fatal(err)
 		}
 	}
@@ -345,7 +346,7 @@ func (v *viewed) publishAll(n int, r *rand.Rand) time.Duration {
 		s := condatest.Spec{Name: v.channel.pick(r).name, Version: "99.0", Build: fmt.Sprint("b_", v.number), Subdir: subdir}
 		b := condatest.Make(v, s)
 		took = append(took, cpu(func() {
-			if _, _, err := v.reg.Upload(v.Context(), v.actor, registry.UploadRequest{
+			if _, _, err := v.reg.Upload(v.ctx, v.actor, registry.UploadRequest{
 				Owner: ownerName, Channel: "forge", FileName: s.FileName(), Body: bytes.NewReader(b), Size: int64(len(b)),
 			}); err != nil {
 				v.Fatal(err)
