@@ -109,10 +109,7 @@ func (s *subject) tell(t *testing.T, least *subject) {
 func judgeGrowth(t *testing.T, s, least *subject) {
 	t.Helper()
 	own, cpu := s.growth(least)
-	allowed := growthAllowed
-	for n := least.records * 10; n < s.records; n *= 10 {
-		allowed *= growthAllowed
-	}
+	allowed := grown(growthAllowed, s.records, least.records)
 	if own > allowed {
 		t.Errorf("an upload at %d records takes %.2f times that at %d, at most %.1f is right", s.records, own, least.records, allowed)
 	}

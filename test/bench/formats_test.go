@@ -21,17 +21,18 @@ import (
 	"terrarium/internal/repodata"
 )
 
-// compared gives the least time of either of two functions in rounds that take
-// turns: what other work on the machine adds is not theirs.
+// compared gives the least processor time of either of two functions in rounds that
+// take turns: what other work on the machine adds is not theirs.
 func compared(t testing.TB, ours, theirs func() error) (a, b time.Duration) {
 	t.Helper()
 	for range 7 {
 		for i, f := range []func() error{ours, theirs} {
-			begun := time.Now()
-			if err := f(); err != nil {
-				t.Fatal(err)
-			}
-			took, least := time.Since(begun), &a
+			took := cpu(func() {
+				if err := f(); err != nil {
+					t.Fatal(err)
+				}
+			})
+			least := &a
 			if i == 1 {
 				least = &b
 			}
