@@ -33,12 +33,13 @@ func TestBenchPublish(t *testing.T) {
 	for _, s := range all {
 		s.warm(t)
 	}
-	for range rounds {
+	largest := all[len(all)-1].records
+	for range few(largest, rounds) {
 		for _, s := range all {
 			s.round(t)
 		}
 	}
-	for range bandRounds {
+	for range few(largest, bandRounds) {
 		for _, s := range all {
 			for _, b := range s.bands {
 				s.together(t, b, s.client.publish)

@@ -38,6 +38,10 @@ func newUpload(t testing.TB, l *line, number int) upload {
 	return upload{name: l.name, fileName: spec.FileName(), body: condatest.Make(t, spec)}
 }
 
+// answerLimit is how long one answer may take: the first channeldata.json of 700,000
+// records takes a minute on a busy machine.
+const answerLimit = 10 * time.Minute
+
 // client speaks to one server over kept connections.
 type client struct {
 	server  *program.Server
@@ -48,7 +52,7 @@ type client struct {
 
 func newClient(server *program.Server, channel, token string) *client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
-	return &client{server, channel, token, &http.Client{Transport: transport, Timeout: time.Minute}}
+	return &client{server, channel, token, &http.Client{Transport: transport, Timeout: answerLimit}}
 }
 
 // publish sends a package and gives the time to the answer, which must be 201.

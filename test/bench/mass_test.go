@@ -35,7 +35,7 @@ func mass(t *testing.T, n int) {
 	store.Do(t, "channel", "import", ownerName+"/some", source, "--metadata-only", "--base-url", emptyAddress)
 	server := store.Serve(t)
 	same, other := newClient(server, channelName, from.token), newClient(server, besideOwner+"/main", token)
-	m := &massBench{same: same, other: other, line: all.names[0]}
+	m := &massBench{same: same, other: other, line: all.names[0], records: n}
 	send := func(method, path, body, says string) func() error {
 		return func() error {
 			answer, err := same.call(method, path, []byte(body))
@@ -119,6 +119,7 @@ func (s *synthetic) hotfix(n int) string {
 type massBench struct {
 	same, other *client
 	line        *line
+	records     int // of the channel
 	number      int
 }
 
@@ -157,7 +158,7 @@ func (m *massBench) during(t *testing.T, change func() error) (times massTimes) 
 			}
 			*to.times = append(*to.times, took)
 		}
-		if change == nil && len(times.same) == idleUploads {
+		if change == nil && len(times.same) == few(m.records, idleUploads) {
 			return times
 		}
 		select {

@@ -177,6 +177,15 @@ func (s *subject) together(t testing.TB, b *band, send func(upload) (time.Durati
 	}
 }
 
+// few is how often something is done with a channel of n records that is done often
+// times with one of more than 10,000: what CI runs is to end soon.
+func few(n, often int) int {
+	if n <= 10_000 {
+		return (often + 1) / 2
+	}
+	return often
+}
+
 // quantile gives the p-th part of a list, 0.5 its median.
 func quantile(list []time.Duration, p float64) time.Duration {
 	sorted := slices.Sorted(slices.Values(list))

@@ -38,8 +38,9 @@ func TestBenchRestart(t *testing.T) {
 		lost, kept := 0, false
 		store.Serve(t).Stop() // what is derived is there
 		server := store.Serve(t)
-		for i := range 2 * restarts {
-			now := killed(t, newClient(server, channelName, m.token), p.uploads(t, 400), 50+r.IntN(200))
+		kills := 2 * few(n, restarts)
+		for i := range kills {
+			now := killed(t, newClient(server, channelName, m.token), p.uploads(t, 200), 50+r.IntN(60))
 			longest := &with
 			if i%2 == 1 {
 				kept = forget(t, store)
@@ -69,7 +70,7 @@ func TestBenchRestart(t *testing.T) {
 				ratio: float64(kind.took.wall) / float64(kind.most), better: "≤ 1",
 			})
 		}
-		figures.add(t, figure{row: 19, name: "restart, acknowledged uploads lost", at: at, ours: fmt.Sprintf("%d of %d in %d kills", lost, len(acknowledged), 2*restarts), better: "0"})
+		figures.add(t, figure{row: 19, name: "restart, acknowledged uploads lost", at: at, ours: fmt.Sprintf("%d of %d in %d kills", lost, len(acknowledged), kills), better: "0"})
 		if lost > 0 {
 			t.Errorf("%d acknowledged uploads were not found at %s", lost, at)
 		}

@@ -20,11 +20,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// How many files come and go before the frame is looked at.
-const (
-	spliceInserts = 150
-	spliceDeletes = 150
-)
+// spliceChanges is how many files come, and how many go, before the frame is looked at.
+const spliceChanges = 150
 
 // TestBenchSplice puts files into a channel and deletes others, at random, and then
 // compares the frame of pieces that the server sends with one plain frame of the same
@@ -36,15 +33,13 @@ func TestBenchSplice(t *testing.T) {
 		c := newClient(store.Serve(t), channelName, m.token)
 		p, r := newPublisher(m), rand.New(rand.NewPCG(seed, 5))
 		gone := map[string]bool{}
-		for i := range max(spliceInserts, spliceDeletes) {
-			if i < spliceInserts {
-				if _, err := c.publish(p.uploads(t, 1)[0]); err != nil {
-					t.Fatal(err)
-				}
+		for i := range few(n, spliceChanges) {
+			if _, err := c.publish(p.uploads(t, 1)[0]); err != nil {
+				t.Fatal(err)
 			}
 			l := m.channel.pick(r)
 			name := l.records[r.IntN(len(l.records))].fileName
-			if i < spliceDeletes && !gone[name] {
+			if !gone[name] {
 				gone[name] = true
 				if _, err := c.call(http.MethodDelete, "/api/v1/files/"+channelName+"/"+subdir+"/"+name, nil); err != nil {
 					t.Fatal(err)
@@ -57,7 +52,7 @@ func TestBenchSplice(t *testing.T) {
 				}
 			}
 		}
-		c.spliced(t, fmt.Sprintf("%d records, %d inserted, %d deleted", n, spliceInserts, len(gone)), gone)
+		c.spliced(t, fmt.Sprintf("%d records, %d inserted, %d deleted", n, few(n, spliceChanges), len(gone)), gone)
 		c.server.Stop()
 	}
 }

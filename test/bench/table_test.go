@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -131,6 +132,9 @@ func processor() string {
 // peers are the versions of what stands beside us.
 func peers() string {
 	list := []string{"conda-index " + unmeasured}
+	if condaSources() != "" {
+		list[0] = "conda-index of " + cmp.Or(os.Getenv("CONDA_INDEX_SRC"), "PYTHONPATH")
+	}
 	if out, err := exec.Command("nginx", "-v").CombinedOutput(); err == nil {
 		list = append(list, strings.TrimSpace(strings.TrimPrefix(string(out), "nginx version: ")))
 	}

@@ -30,8 +30,8 @@ func TestBenchWrites(t *testing.T) {
 	for i, n := range sizes(t) {
 		at := fmt.Sprintf("%d records", n)
 		uploads := 1000
-		if n < 100_000 {
-			uploads = 300
+		if n <= 10_000 {
+			uploads = 200
 		}
 		store, m := channels.copyOf(t, n)
 		server := store.Serve(t)
