@@ -74,8 +74,9 @@ type nginx struct {
 	worker      int // its process
 }
 
-// startNginx serves a folder with Debian's settings and an access log, whose lines
-// wait as ours do; ok is
+// startNginx serves a folder with Debian's settings, more connections than its 768, which
+// 24 rattler clients at once are too many for, and an access log, whose lines wait as
+// ours do; ok is
 // false where nginx is not installed. certificate is a folder with cert.pem and
 // key.pem, "" without TLS.
 func startNginx(t testing.TB, g *generator, root, certificate string) (n nginx, ok bool) {
@@ -101,8 +102,8 @@ func startNginx(t testing.TB, g *generator, root, certificate string) (n nginx, 
 		tls = "listen " + secure + " ssl http2; ssl_certificate " + certificate + "/cert.pem; ssl_certificate_key " + certificate + "/key.pem;"
 	}
 	config := filepath.Join(work, "nginx.conf")
-	text := `daemon off; worker_processes 1; pid ` + work + `/pid; error_log ` + work + `/error.log;
-events { worker_connections 1024; }
+	text := `daemon off; worker_processes 1; worker_rlimit_nofile 16384; pid ` + work + `/pid; error_log ` + work + `/error.log;
+events { worker_connections 8192; }
 http {
 	sendfile on; tcp_nopush on; default_type application/octet-stream; access_log ` + work + `/access.log combined buffer=64k flush=200ms;
 	keepalive_requests 100000000; http2_max_concurrent_streams 250;
