@@ -138,7 +138,7 @@ func table(all []*subject) string {
 	row("records", func(s *subject) string { return fmt.Sprint(s.records) })
 	row("names", func(s *subject) string { return fmt.Sprint(s.names) })
 	row("repodata.json", func(s *subject) string { return megabytes(s.text) })
-	row("import: time", func(s *subject) string { return short(s.imported.Took) })
+	row("import: time", func(s *subject) string { return short(s.imported) })
 	row("start to ready", func(s *subject) string { return short(s.ready) })
 	row("start: peak RSS", func(s *subject) string { return megabytes(s.loaded) })
 	row("1 client: upload p50", func(s *subject) string { return short(quantile(s.own, 0.5)) })

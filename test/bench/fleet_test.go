@@ -42,7 +42,7 @@ func TestBenchFleet(t *testing.T) {
 	}
 	store, m := channels.copyOf(t, 10_000)
 	store.Env, store.Log = nil, filepath.Join(t.TempDir(), "log")
-	c := newClient(store.Serve(t), channelName, m.token)
+	c := newClient(store.Serve(t), channelName, m.Token)
 	specs := publishTree(t, c, packages)
 	clock := 1
 	tick := func() error {

@@ -42,7 +42,7 @@ func TestBenchImport(t *testing.T) {
 			}
 			return done
 		}
-		figures.add(t, figure{row: 18, name: "import", at: at, ours: short(m.finished.Took)})
+		figures.add(t, figure{row: 18, name: "import", at: at, ours: short(seconds(m.Took))})
 		added := 0
 		refreshes := map[int]program.Finished{}
 		for _, more := range []int{0, 10, 1000} {
@@ -58,7 +58,7 @@ func TestBenchImport(t *testing.T) {
 			}, refreshAtLeast, judgedRefresh(n, more))
 		}
 		server := store.Serve(t)
-		c := newClient(server, channelName, m.token)
+		c := newClient(server, channelName, m.Token)
 		s := newSynthetic(n + added + n/10)
 		pick := rand.New(rand.NewPCG(seed, uint64(n)))
 		number := 0

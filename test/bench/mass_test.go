@@ -34,7 +34,7 @@ func mass(t *testing.T, n int) {
 	some.write(t, source)
 	store.Do(t, "channel", "import", ownerName+"/some", source, "--metadata-only", "--base-url", emptyAddress)
 	server := store.Serve(t)
-	same, other := newClient(server, channelName, from.token), newClient(server, besideOwner+"/main", token)
+	same, other := newClient(server, channelName, from.Token), newClient(server, besideOwner+"/main", token)
 	m := &massBench{same: same, other: other, line: all.names[0], records: n}
 	send := func(method, path, body, says string) func() error {
 		return func() error {

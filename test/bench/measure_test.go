@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-
-	"terrarium/test/program"
 )
 
 const (
@@ -53,7 +51,7 @@ type measured struct {
 	records, names int
 	text           int64 // bytes of repodata.json
 
-	imported program.Finished
+	imported time.Duration
 	ready    time.Duration // from the start of the server
 	loaded   int64         // peak RSS after the first load, in bytes
 
@@ -98,10 +96,10 @@ func load(t testing.TB, n int) *subject {
 	t.Helper()
 	store, m := channels.copyOf(t, n)
 	s := &subject{publisher: newPublisher(m), from: m}
-	s.records, s.names, s.text, s.imported = m.channel.records, len(m.channel.names), m.text, m.finished
+	s.records, s.names, s.text, s.imported = m.channel.records, len(m.channel.names), m.Text, seconds(m.Took)
 	server := store.Serve(t)
 	s.ready, s.loaded = server.Ready, server.Usage().PeakRSS
-	s.client = newClient(server, channelName, m.token)
+	s.client = newClient(server, channelName, m.Token)
 	for _, clients := range []int{1, 4, connections, 64} {
 		s.bands = append(s.bands, &band{clients: clients})
 	}

@@ -41,7 +41,7 @@ func TestBenchRebuild(t *testing.T) {
 			server := store.Serve(t)
 			usage := server.Usage()
 			r := rebuilt{ready: server.Ready, readyCPU: usage.CPU, loaded: usage.PeakRSS}
-			c := newClient(server, channelName, m.token)
+			c := newClient(server, channelName, m.Token)
 			c.readForms(t)
 			r.all = time.Since(begun)
 			usage = server.Usage()

@@ -40,7 +40,7 @@ func TestBenchRestart(t *testing.T) {
 		server := store.Serve(t)
 		kills := 2 * few(n, restarts)
 		for i := range kills {
-			now := killed(t, newClient(server, channelName, m.token), p.uploads(t, 200), 50+r.IntN(60))
+			now := killed(t, newClient(server, channelName, m.Token), p.uploads(t, 200), 50+r.IntN(60))
 			longest := &with
 			if i%2 == 1 {
 				kept = forget(t, store)
@@ -48,7 +48,7 @@ func TestBenchRestart(t *testing.T) {
 			}
 			begun := time.Now()
 			server = store.Serve(t)
-			c := newClient(server, channelName, m.token)
+			c := newClient(server, channelName, m.Token)
 			if _, err := c.indexed(now[len(now)-1]); err != nil {
 				t.Errorf("after a kill at %s: %v", at, err)
 			}

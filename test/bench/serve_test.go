@@ -66,7 +66,7 @@ func TestBenchServe(t *testing.T) {
 	g := newGenerator(t)
 	store, m := channels.copyOf(t, n)
 	store.Env, store.Under, store.Log = nil, g.server, filepath.Join(t.TempDir(), "log")
-	c := newClient(store.Serve(t), channelName, m.token)
+	c := newClient(store.Serve(t), channelName, m.Token)
 	root := t.TempDir()
 	w := newMirror(t, c, root)
 	n1, installed := startNginx(t, g, root, "")

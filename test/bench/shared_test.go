@@ -4,6 +4,7 @@ package bench
 
 import (
 	"context"
+	"encoding/json/v2"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -26,22 +27,28 @@ var channels shared
 
 // shared keeps what several rows use.
 type shared struct {
-	mu     sync.Mutex
-	folder string // of TestMain, which removes it
-	binary string
-	made   map[int]*imported
-	peers  map[int][]peer // what other programs need for the same records
+	mu      sync.Mutex
+	scratch string // folder that goes with the run
+	folder  string // the same, or that of TERRARIUM_BENCH_DATA, which stays
+	binary  string
+	made    map[int]*imported
+	peers   map[int][]peer // what other programs need for the same records
 }
 
 // imported is a data folder whose program has ended, with the channel channelName
 // and its owner.
 type imported struct {
-	channel  *synthetic
-	data     string // folder
-	source   string // folder that was imported
-	text     int64  // bytes of repodata.json
-	token    string // of ownerName
-	finished program.Finished
+	channel *synthetic
+	data    string // folder
+	source  string // folder that was imported
+	told
+}
+
+// told is what the import of a channel told, kept beside it as JSON.
+type told struct {
+	Token string  // of ownerName
+	Text  int64   // bytes of repodata.json
+	Took  float64 // seconds
 }
 
 // rowLimit is how long one row may take at all sizes together, with its peers.
@@ -90,7 +97,7 @@ func (s *shared) program(t testing.TB) string {
 	defer s.mu.Unlock()
 	if s.binary == "" {
 		built := program.Build(t)
-		s.binary = filepath.Join(s.folder, "terrarium")
+		s.binary = filepath.Join(s.scratch, "terrarium")
 		if err := os.Rename(built, s.binary); err != nil { // the folder of the test goes with it
 			t.Fatal(err)
 		}
@@ -98,7 +105,8 @@ func (s *shared) program(t testing.TB) string {
 	return s.binary
 }
 
-// of imports a channel of n records, once.
+// of imports a channel of n records, once; one that an earlier run of
+// the same version has left in the folder of TERRARIUM_BENCH_DATA is taken as it is.
 func (s *shared) of(t testing.TB, n int) *imported {
 	t.Helper()
 	binary := s.program(t)
@@ -109,16 +117,35 @@ func (s *shared) of(t testing.TB, n int) *imported {
 	}
 	folder := filepath.Join(s.folder, fmt.Sprint(n))
 	m := &imported{channel: newSynthetic(n), data: filepath.Join(folder, "data"), source: filepath.Join(folder, "source")}
-	m.text = m.channel.write(t, m.source)
-	store := &program.Store{Binary: binary, Data: m.data, Env: quiet}
-	store.Do(t, "user", "create", ownerName, "--email", "bench@example.com")
-	m.token = store.Do(t, "token", "create", "--user", ownerName, "--name", "bench")
-	m.finished = store.Command(t, "channel", "import", channelName, m.source, "--metadata-only", "--base-url", emptyAddress)
-	if !m.finished.State.Success() {
-		t.Fatalf("import: %v\n%s%s", m.finished.State, m.finished.Stdout, m.finished.Stderr)
-	}
+	kept := filepath.Join(folder, "told.json") // written last
 	if s.made == nil {
 		s.made = map[int]*imported{}
+	}
+	if b, err := os.ReadFile(kept); err == nil {
+		if err := json.Unmarshal(b, &m.told); err != nil {
+			t.Fatal(err)
+		}
+		s.made[n] = m
+		return m
+	}
+	if err := os.RemoveAll(folder); err != nil { // of an import that was broken off
+		t.Fatal(err)
+	}
+	m.Text = m.channel.write(t, m.source)
+	store := &program.Store{Binary: binary, Data: m.data, Env: quiet}
+	store.Do(t, "user", "create", ownerName, "--email", "bench@example.com")
+	m.Token = store.Do(t, "token", "create", "--user", ownerName, "--name", "bench")
+	run := store.Command(t, "channel", "import", channelName, m.source, "--metadata-only", "--base-url", emptyAddress)
+	if !run.State.Success() {
+		t.Fatalf("import: %v\n%s%s", run.State, run.Stdout, run.Stderr)
+	}
+	m.Took = run.Took.Seconds()
+	b, err := json.Marshal(m.told)
+	if err == nil {
+		err = os.WriteFile(kept, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	s.made[n] = m
 	return m

@@ -172,7 +172,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	channels.folder = folder
+	channels.scratch, channels.folder = folder, cmp.Or(os.Getenv("TERRARIUM_BENCH_DATA"), folder)
 	code := m.Run()
 	figures.print()
 	if err := os.RemoveAll(folder); err != nil {

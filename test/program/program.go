@@ -228,22 +228,29 @@ func (s *Server) Stop() {
 	}
 }
 
+// StopWritten is Stop and gives how many bytes the process has written from its start to
+// its end, as Usage counts them: Linux adds what a child has written to the counts of its
+// parent when that learns of its end. Nothing else may be written meanwhile by this
+// process, nor may another child of it end.
+func (s *Server) StopWritten() int64 {
+	s.t.Helper()
+	counts := func() int64 {
+		n, err := procField(os.Getpid(), "io", "wchar:")
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return n
+	}
+	before := counts()
+	s.Stop()
+	return counts() - before
+}
+
 // Killed waits until the process is gone and reports whether SIGKILL ended it.
 func (s *Server) Killed() bool {
 	<-s.ended
 	status, ok := s.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
-}
-
-// WrittenInAll is how many bytes the process handed to the disk from its start to its
-// end, which must have come: what it wrote while it ended counts.
-func (s *Server) WrittenInAll() int64 {
-	<-s.ended
-	u, ok := s.cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		s.t.Fatal("the system does not say what a process has written")
-	}
-	return u.Oublock * 512 // getrusage(2): blocks of that size
 }
 
 // Ended is closed when the process is gone.
@@ -274,7 +281,7 @@ func (o *output) String() string {
 // Usage is what a process has cost since its start.
 type Usage struct {
 	CPU     time.Duration // of all its threads
-	Written int64         // bytes handed to the disk
+	Written int64         // bytes of its write calls, to files and to connections
 	PeakRSS int64         // bytes
 }
 
@@ -288,8 +295,10 @@ func (s *Server) Usage() Usage {
 	return u
 }
 
-// usage reads proc(5): utime and stime of stat in ticks of 10 ms, write_bytes
-// of io, VmHWM of status.
+// usage reads proc(5): utime and stime of stat in ticks of 10 ms, wchar of io, VmHWM of
+// status. The write_bytes of io would count a whole folio of the page cache, up to
+// megabytes of a large file, for every page of it that changes, of which only the page is
+// written.
 func usage(pid int) (Usage, error) {
 	var u Usage
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -303,7 +312,7 @@ func usage(pid int) (Usage, error) {
 		return u, err
 	}
 	u.CPU = time.Duration(user+system) * 10 * time.Millisecond
-	if u.Written, err = procField(pid, "io", "write_bytes:"); err != nil {
+	if u.Written, err = procField(pid, "io", "wchar:"); err != nil {
 		return u, err
 	}
 	u.PeakRSS, err = procField(pid, "status", "VmHWM:")
