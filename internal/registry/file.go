@@ -155,9 +155,13 @@ func (r *Registry) FileAt(ctx context.Context, opened Opened, subdir, name strin
 		}
 		return f, nil
 	}
-	f, err := findFile(ctx, r.db, absent(), ` JOIN file_channels fc ON fc.file_id = f.id AND fc.channel_id = $2
-		WHERE f.owner_id = $1 AND f.subdir = $3 AND f.name_key = $4 AND f.type = 'conda' AND f.deleted_at IS NULL`,
-		opened.Channel.OwnerID, opened.Channel.ID, subdir, key.name)
+	var f File
+	err = r.db.Within(ctx, func(ctx context.Context) (err error) {
+		f, err = findFile(ctx, r.db, absent(), ` JOIN file_channels fc ON fc.file_id = f.id AND fc.channel_id = $2
+			WHERE f.owner_id = $1 AND f.subdir = $3 AND f.name_key = $4 AND f.type = 'conda' AND f.deleted_at IS NULL`,
+			opened.Channel.OwnerID, opened.Channel.ID, subdir, key.name)
+		return err
+	})
 	if errs.Is(err, errs.NotFound) {
 		return File{}, r.goneOr(ctx, absent(), opened, subdir, name)
 	}

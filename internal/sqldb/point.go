@@ -16,11 +16,16 @@ const (
 )
 
 // Point reads one row of a table by its key into dest, as Row and Scan do, for a
-// caller who has something to say without the database: on PostgreSQL it is
-// errs.Unavailable where that does not answer in time.
+// caller who has something to say without the database (Within).
 func (db *DB) Point(ctx context.Context, query string, args []any, dest ...any) error {
+	return db.Within(ctx, func(ctx context.Context) error { return db.Row(ctx, query, args...).Scan(dest...) })
+}
+
+// Within runs a short read for somebody who waits: on PostgreSQL it is
+// errs.Unavailable where that does not answer in time.
+func (db *DB) Within(ctx context.Context, read func(context.Context) error) error {
 	if !db.postgres {
-		return db.Row(ctx, query, args...).Scan(dest...)
+		return read(ctx)
 	}
 	silent := func(cause error) error {
 		return errs.Wrap(errs.Unavailable, cause, "The database is away. Try again in a moment.")
@@ -30,7 +35,7 @@ func (db *DB) Point(ctx context.Context, query string, args []any, dest ...any) 
 	}
 	bounded, cancel := context.WithTimeout(ctx, pointWithin)
 	defer cancel()
-	err := db.Row(bounded, query, args...).Scan(dest...)
+	err := read(bounded)
 	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
 		until := time.Now().Add(silentFor)
 		db.silent.Store(&until)

@@ -241,6 +241,9 @@ func TestReplicaWithoutDatabase(t *testing.T) {
 		if got := b.shardFiles(t, "ada", "noarch", ""); !slices.Equal(got, shards) {
 			t.Errorf("the shards list %q, want %q", got, shards)
 		}
+		if got := b.status(t, http.StatusServiceUnavailable, "/conda/ada/noarch/"+filepath.Base(first.path), ""); got.header.Get("Retry-After") == "" {
+			t.Errorf("a package: %v: %s", got.header, got.body)
+		}
 		third := pack(t, spec("third", "1.0"))
 		for path, want := range map[string]int{"/healthz": 200, "/readyz": 503} {
 			b.status(t, want, path, "")
