@@ -19,6 +19,27 @@ type part struct {
 	cols *columns
 }
 
+// ownEntry is an entry of a view with all that hangs on it, made at one go: a thousand
+// views have millions.
+type ownEntry struct {
+	entry entry
+	part  part
+	shard shard
+	few   [1]uint64 // kept, of up to 64 records
+}
+
+// newPart makes the entry of a name that keeps some records; its hash is to come.
+func newPart(of *entry, kept bits) *entry {
+	own := &ownEntry{
+		entry: entry{name: of.name},
+		part:  part{of: of.shard.bare(), cols: of.columns.Load()},
+		shard: shard{name: of.name, generation: of.shard.generation},
+	}
+	own.part.kept = append(own.few[:0], kept...) // a longer list gets a place of its own
+	own.entry.part, own.entry.shard = &own.part, &own.shard
+	return &own.entry
+}
+
 // filteredKey names what is kept of one predicate over one subdir.
 type filteredKey struct {
 	channel, subdir, predicate string
@@ -211,8 +232,7 @@ func (x *Index) judged(ctx context.Context, f *filtered, e *entry, v verdict, ke
 			return old, nil
 		}
 	}
-	own := &entry{name: e.name, part: &part{of: e.shard.bare(), kept: slices.Clone(kept), cols: e.columns.Load()}}
-	own.shard = &shard{name: e.name, generation: e.shard.generation}
+	own := newPart(e, kept)
 	if i, ok := slices.BinarySearchFunc(f.marks, e.name, func(m mark, name string) int { return compareNames(m.name, name) }); ok {
 		if m := f.marks[i]; m.of == e.shard.hash && slices.Equal(m.kept, kept) {
 			own.shard.hash = m.hash

@@ -81,7 +81,7 @@ func (l *filters) count(f *filtered, cost int64) {
 const (
 	sizeOfView  = 1024
 	sizeOfEntry = 8
-	sizeOfPart  = 280
+	sizeOfPart  = 216
 	sizeOfMark  = 136
 	sizeOfPast  = 220
 )

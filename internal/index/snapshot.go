@@ -84,10 +84,17 @@ type shard struct {
 	generation int64 // one at which these are the records of the name
 	hash       hashKey
 	held       atomic.Pointer[[]byte]
+
+	bared atomic.Pointer[shard] // the same without bytes, for all views that have a part of it
 }
 
 // bare is the shard without its bytes.
-func (s *shard) bare() *shard { return &shard{name: s.name, generation: s.generation, hash: s.hash} }
+func (s *shard) bare() *shard {
+	if s.bared.Load() == nil {
+		s.bared.CompareAndSwap(nil, &shard{name: s.name, generation: s.generation, hash: s.hash})
+	}
+	return s.bared.Load()
+}
 
 // bytes are those of the shard, nil where only its hash is held: of the past, and
 // after a start from a saved state. They can be made again from rows.
