@@ -164,7 +164,7 @@ func TestSavedStateIsWrong(t *testing.T) {
 				}
 			}
 		}
-		for n := range len(data) {
+		for n := range data {
 			put(data[:n])
 			x, log := w.saving()
 			if err := x.Warm(ctx); err != nil {
