@@ -55,6 +55,12 @@ func (m made) grow(rnd *rand.Rand, n int, now time.Time) {
 // into imports the records that keep has into a channel of ana's.
 func (m made) into(w *world, channel string, keep func(file string, r map[string]any) bool) registry.Opened {
 	w.Helper()
+	return m.intoWith(w, channel, nil, keep)
+}
+
+// intoWith is into for packages some of which are to be private.
+func (m made) intoWith(w *world, channel string, private func(name string) bool, keep func(file string, r map[string]any) bool) registry.Opened {
+	w.Helper()
 	doc := map[string]any{"info": map[string]any{"subdir": "linux-64"}, "packages": map[string]any{}, "packages.conda": map[string]any{}}
 	for file, r := range m {
 		if keep(file, r) {
@@ -70,7 +76,7 @@ func (m made) into(w *world, channel string, keep func(file string, r map[string
 		w.Fatal(err)
 	}
 	folder := fstest.MapFS{"linux-64/repodata.json": {Data: b}}
-	report, err := w.reg.Import(w.Context(), w.ana, "ana", channel, registry.ImportSource{Files: folder, MetadataOnly: true, BaseURL: "https://channel.test"}, nil)
+	report, err := w.reg.Import(w.Context(), w.ana, "ana", channel, registry.ImportSource{Files: folder, MetadataOnly: true, BaseURL: "https://channel.test", Private: private}, nil)
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -32,7 +32,7 @@ import (
 
 // world is a registry with an index in front of it and one owner, ana.
 type world struct {
-	*testing.T
+	testing.TB
 	db    *sqldb.DB
 	reg   *registry.Registry
 	accts *account.Accounts
@@ -41,10 +41,10 @@ type world struct {
 	now   time.Time
 }
 
-func newWorld(t *testing.T, db *sqldb.DB) *world {
+func newWorld(t testing.TB, db *sqldb.DB) *world {
 	t.Helper()
 	ctx := t.Context()
-	w := &world{T: t, db: db, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
+	w := &world{TB: t, db: db, now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return w.now }
 	blobs, err := blob.Open(ctx, "file:"+t.TempDir(), blob.Options{})
 	if err != nil {

@@ -43,6 +43,7 @@ func (x *Index) load(ctx context.Context, ch *channel, generation int64, current
 			return nil, err
 		}
 		if current {
+			s.picker = &picker{}
 			ch.shards.add(h.subdir, s.entries)
 			ch.unsaved += len(s.entries)
 		}
@@ -205,6 +206,10 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 			return nil, err
 		}
 		ch.unsaved += len(touched)
+		s.picker = &picker{}
+		if old != nil {
+			s.picker = old.picker
+		}
 		ch.supersede(old, s, touched)
 		ch.changes.note(old, s, touched)
 		ch.shards.prune(x.opt.Now(), x.opt.Now().Add(-x.opt.Keep))
@@ -243,5 +248,6 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 		s.text.filling = old.text.filling
 	}
 	s.exports.before.Store(old.exports.known())
+	s.current.before.Store(old.current.known())
 	return s, nil
 }

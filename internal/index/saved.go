@@ -53,7 +53,7 @@ func (x *Index) saved(ctx context.Context, ch *channel, generation int64) (*stat
 	slices.SortFunc(heads, func(a, b head) int { return strings.Compare(a.subdir, b.subdir) })
 	var cold []*snapshot
 	for _, h := range heads {
-		s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at}
+		s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, picker: &picker{}}
 		if s.entries, data, err = readEntries(data, h.subdir, st.generation); err != nil {
 			x.opt.Log.WarnContext(ctx, "the saved state of an index cannot be read, and is made from rows", "channel", ch.id, "error", err)
 			return nil, nil //nolint:nilnil // as if nothing were saved

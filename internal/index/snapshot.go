@@ -39,8 +39,10 @@ type snapshot struct {
 	forms map[Form]*making
 	views map[string]*snapshot
 
-	text    text // of repodata.json
-	exports text // of run_exports.json
+	text    text    // of repodata.json
+	exports text    // of run_exports.json
+	current text    // of current_repodata.json
+	picker  *picker // of the subdir as it is now; nil elsewhere
 	listing sync.Mutex
 	list    []*listPart // of the shard index; of an earlier state until somebody asks
 
@@ -73,9 +75,10 @@ type entry struct {
 	sizes [groups]int // bytes of JSON text of its records, unless part is there
 	shard *shard
 
-	columns atomic.Pointer[columns]     // nil until a predicate asks
-	exports atomic.Pointer[exportSizes] // nil until somebody asks for run_exports.json
-	part    *part                       // of a view that loses some records of the name
+	columns atomic.Pointer[columns]      // nil until a predicate asks
+	exports atomic.Pointer[exportSizes]  // nil until somebody asks for run_exports.json
+	current atomic.Pointer[currentFacts] // nil until somebody asks for current_repodata.json
+	part    *part                        // of a view that loses some records of the name
 }
 
 // shard is one encoded shard.

@@ -1,6 +1,7 @@
 package repodata
 
 import (
+	"cmp"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"maps"
@@ -86,6 +87,15 @@ func NewChannelData(subdirs []string, files []ChannelFile) ChannelData {
 		data.Packages[name] = gather(group)
 	}
 	return data
+}
+
+// compareNewest orders records by version, build number and time, the newest
+// first.
+func compareNewest(a, b conda.Record) int {
+	return cmp.Or(
+		conda.CompareVersions(b.Version, a.Version),
+		cmp.Compare(b.BuildNumber, a.BuildNumber),
+		cmp.Compare(b.Timestamp, a.Timestamp))
 }
 
 // gather makes the entry of one name from its files, the newest first.

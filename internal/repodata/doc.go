@@ -17,4 +17,4 @@ package repodata
 // into ETags, so that two releases which write different bytes for the same
 // records never share one. Raise it with every change of an encoder, of the
 // compressor's version or of the boundaries that Chunk draws.
-const Revision = 2
+const Revision = 3

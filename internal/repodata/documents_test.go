@@ -176,40 +176,6 @@ func TestChannelData(t *testing.T) {
 	}
 }
 
-func TestCurrent(t *testing.T) {
-	file := func(ext, name, version, build string, change func(*conda.Record)) repodata.FileRecord {
-		r := conda.Record{Name: name, Version: version, Build: build, MD5: fmt.Sprintf("%032x", len(name+version+build+ext)), Size: 7}
-		if change != nil {
-			change(&r)
-		}
-		return repodata.FileRecord{FileName: name + "-" + version + "-" + build + ext, Record: r}
-	}
-	needs := func(deps ...string) func(*conda.Record) { return func(r *conda.Record) { r.Depends = deps } }
-	files := []repodata.FileRecord{
-		file(".conda", "python", "3.8.1", "0", nil), file(".conda", "python", "3.8.2", "0", nil),
-		file(".conda", "python", "3.9.0", "0", nil), file(".conda", "python", "3.10.0", "0", nil), file(".conda", "python", "3.10.0", "1", nil),
-		file(".conda", "lib", "1.0", "0", nil), file(".conda", "lib", "1.5", "0", nil), file(".conda", "lib", "2.0", "0", nil),
-		file(".conda", "app", "1.0", "0", needs("lib <1.2", "nothing", "__glibc", "python >=3")), file(".conda", "app", "0.9", "0", needs("lib <1.7")),
-		file(".conda", "twin", "1", "0", nil), file(".tar.bz2", "twin", "1", "0", nil), file(".tar.bz2", "old", "1", "0", nil),
-		file(".conda", "feat", "2", "0", func(r *conda.Record) { r.Features = "mkl" }), file(".conda", "feat", "1", "1", nil), file(".conda", "feat", "1", "0", nil),
-	}
-	slices.Reverse(files)
-	var got []string
-	for _, f := range repodata.Current(files, map[string][]string{"python": {"3.8", "3.10", "4"}}) {
-		got = append(got, f.FileName)
-		if legacy := string(f.Record.Extra["legacy_bz2_md5"]); (legacy != "") != (f.Record.Name == "twin") {
-			t.Errorf("%s: legacy_bz2_md5 %q", f.FileName, legacy)
-		}
-	}
-	want := []string{ // of feat 1 the build that the fixed order puts first
-		"app-1.0-0.conda", "feat-1-0.conda", "feat-2-0.conda", "lib-1.0-0.conda", "lib-2.0-0.conda", "old-1-0.tar.bz2",
-		"python-3.10.0-0.conda", "python-3.10.0-1.conda", "python-3.8.2-0.conda", "twin-1-0.conda",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestPatch(t *testing.T) {
 	p, err := repodata.ParsePatch([]byte(`{"patch_instructions_version":2,
 		"packages":{

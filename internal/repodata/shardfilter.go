@@ -28,17 +28,9 @@ func FilterShard(data []byte, keep func(place int) bool) (filtered []byte, sum [
 	if err != nil {
 		return nil, sum, err
 	}
-	order := make([]int, len(parts))
-	for i := range order {
-		order[i] = i
-	}
-	byName := func(a, b int) int { return bytes.Compare(parts[a].name, parts[b].name) }
-	if !slices.IsSortedFunc(order, byName) { // each group is, both together are not
-		slices.SortFunc(order, byName)
-	}
 	var counts [2]uint32
 	size := 64
-	for place, i := range order {
+	for place, i := range inOrder(parts) {
 		if keep(place) {
 			parts[i].kept = true
 			counts[parts[i].group]++
@@ -57,6 +49,19 @@ func FilterShard(data []byte, keep func(place int) bool) (filtered []byte, sum [
 	}
 	filtered = slices.Clone(e.compress(out)) // kept for long: at its exact size
 	return filtered, sha256.Sum256(filtered), nil
+}
+
+// inOrder gives the parts by the names of their files.
+func inOrder(parts []shardPart) []int {
+	order := make([]int, len(parts))
+	for i := range order {
+		order[i] = i
+	}
+	byName := func(a, b int) int { return bytes.Compare(parts[a].name, parts[b].name) }
+	if !slices.IsSortedFunc(order, byName) { // each group is, both together are not
+		slices.SortFunc(order, byName)
+	}
+	return order
 }
 
 // shardPart is one record of a shard with its key, as it lies in the shard.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json/jsontext"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -21,14 +22,28 @@ import (
 // A record without subdir stays without; the caller, who knows the document,
 // sets it and uses EncodeRecord.
 func TranscodeRecord(fileName string, raw []byte) (conda.Record, Encoded, error) {
-	r, ok := readUsual(raw)
-	if !ok {
-		var err error
-		if r, err = conda.ParseRecord(raw); err != nil {
-			return conda.Record{}, Encoded{}, err
-		}
+	r, err := parseRecord(raw)
+	if err != nil {
+		return conda.Record{}, Encoded{}, err
 	}
 	return encodeFor(fileName, r)
+}
+
+// parseRecord is conda.ParseRecord with the shorter path.
+func parseRecord(raw []byte) (conda.Record, error) {
+	if r, ok := readUsual(raw); ok {
+		return r, nil
+	}
+	return conda.ParseRecord(raw)
+}
+
+// recordOfMsgpack reads a record of a shard of ours.
+func recordOfMsgpack(raw []byte) (conda.Record, error) {
+	text, _, err := appendMsgpackAsJSON(make([]byte, 0, 2*len(raw)), raw, 0)
+	if err != nil {
+		return conda.Record{}, fmt.Errorf("reading a record in a shard: %w", err)
+	}
+	return parseRecord(text)
 }
 
 // TranscodeMsgpack is TranscodeRecord for the msgpack map of a record in a

@@ -143,8 +143,12 @@ func (w *world) compareCurrent(at string, want []*record, token string) {
 	for _, r := range want {
 		all = append(all, repodata.FileRecord{FileName: r.file.name, Record: r.Record})
 	}
+	kept, err := repodata.Current(all, nil)
+	if err != nil {
+		w.Fatal(err)
+	}
 	var model []*record
-	for _, f := range repodata.Current(all, nil) {
+	for _, f := range kept {
 		model = append(model, &record{&file{name: f.FileName}, f.Record})
 	}
 	got := w.entries(at, w.get(at+"/current_repodata.json", token))

@@ -1,0 +1,142 @@
+//go:build unix
+
+package index_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"terrarium/internal/index"
+	"terrarium/internal/registry"
+	"terrarium/internal/sqldbtest"
+)
+
+// forge is a channel like conda-forge: a name for every 25 records, of which a few
+// have hundreds, built for several versions of python, with dependencies on each
+// other that are drawn from the versions there are.
+type forge struct {
+	rnd   *rand.Rand
+	names []string
+	tops  []int // the newest minor version of each
+	now   time.Time
+}
+
+func newForge(n int, now time.Time) (*forge, made) {
+	f := &forge{rnd: rand.New(rand.NewPCG(7, uint64(n))), now: now}
+	m := made{}
+	for len(m) < n {
+		f.names, f.tops = append(f.names, fmt.Sprintf("pkg-%x-%d", f.rnd.IntN(1<<12), len(f.names))), append(f.tops, 0)
+		f.release(m, len(f.names)-1, 1+int(math.Exp(f.rnd.NormFloat64()*1.7+1.6)/5))
+	}
+	return f, m
+}
+
+// release adds some versions of a name, each in five builds.
+func (f *forge) release(m made, i, versions int) {
+	for range versions {
+		f.tops[i]++
+		for build := range 5 {
+			f.build(m, i, build)
+		}
+	}
+}
+
+func (f *forge) build(m made, i, build int) {
+	name, version := f.names[i], fmt.Sprintf("1.%d.%d", f.tops[i], f.rnd.IntN(3))
+	depends := []string{"__glibc >=2.17,<3.0.a0", fmt.Sprintf("python >=3.%d,<3.%d.0a0", 9+build, 10+build)}
+	for range f.rnd.IntN(8) {
+		of := int(math.Pow(f.rnd.Float64(), 3) * float64(i+1)) // some are depended upon by many
+		top := max(f.tops[of], 1)
+		depends = append(depends, fmt.Sprintf("%s >=1.%d,<1.%d", f.names[of], max(top-f.rnd.IntN(4), 0), top+1-f.rnd.IntN(12)/11))
+	}
+	number := fmt.Sprintf("py3%dh%07x_%d", 9+build, f.rnd.IntN(1<<28), f.rnd.IntN(3))
+	file := name + "-" + version + "-" + number + ".conda"
+	sum := sha256.Sum256([]byte(file))
+	m[file] = map[string]any{
+		"name": name, "version": version, "build": number, "build_number": f.rnd.IntN(3), "license": "BSD-3-Clause", "subdir": "linux-64",
+		"depends": depends, "sha256": hex.EncodeToString(sum[:]), "md5": hex.EncodeToString(sum[:16]), "size": f.rnd.IntN(1 << 20), "timestamp": f.now.UnixMilli(),
+	}
+}
+
+func all(string, map[string]any) bool { return true }
+
+// benchmarkForm measures what a form costs an index that has just read all rows,
+// and what it costs one that gave it before one name got a version.
+func benchmarkForm(b *testing.B, form index.Form) {
+	for _, n := range []int{10_000, 100_000} {
+		w := newWorld(b, sqldbtest.Open(b))
+		forge, m := newForge(n, w.now)
+		open := m.into(w, "main", all)
+		var took time.Duration
+		ask := func(b *testing.B, x *index.Index, open registry.Opened) {
+			v, err := x.View(b.Context(), open, "linux-64")
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+			begun := cpu(b)
+			if _, err := v.Document(b.Context(), form); err != nil {
+				b.Fatal(err)
+			}
+			took += cpu(b) - begun
+			b.StopTimer()
+		}
+		b.Run(fmt.Sprintf("%d/scratch", n), func(b *testing.B) {
+			b.ReportAllocs()
+			b.StopTimer()
+			took = 0
+			for range b.N {
+				ask(b, w.replica(), open)
+			}
+			b.ReportMetric(took.Seconds()*1000/float64(b.N), "cpu-ms/op")
+		})
+		b.Run(fmt.Sprintf("%d/changed", n), func(b *testing.B) {
+			b.ReportAllocs()
+			b.StopTimer()
+			x := w.replica()
+			if _, err := x.View(b.Context(), open, "linux-64"); err != nil {
+				b.Fatal(err)
+			}
+			before := heap()
+			ask(b, x, open)
+			held := heap() - before
+			b.ResetTimer()
+			took = 0
+			for range b.N {
+				change := made{}
+				forge.release(change, forge.rnd.IntN(len(forge.names)), 1)
+				ask(b, x, change.into(w, "main", all))
+			}
+			b.ReportMetric(took.Seconds()*1000/float64(b.N), "cpu-ms/op")
+			b.ReportMetric(float64(held)/float64(n), "B/record")
+		})
+	}
+}
+
+// cpu gives the time that the process has had of all cores.
+func cpu(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// heap gives the bytes in use.
+func heap() int64 {
+	var m runtime.MemStats
+	for range 3 {
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func BenchmarkCurrent(b *testing.B) { benchmarkForm(b, index.CurrentJSON) }
