@@ -140,3 +140,61 @@ func heap() int64 {
 }
 
 func BenchmarkCurrent(b *testing.B) { benchmarkForm(b, index.CurrentJSON) }
+
+// BenchmarkLargeName is what one more record of a name with 5,000 costs: to be in
+// the shards, and to be in the text of repodata.json.zst when that was made before.
+func BenchmarkLargeName(b *testing.B) {
+	w := newWorld(b, sqldbtest.Open(b))
+	forge, m := newForge(1_000, w.now)
+	forge.release(m, 0, 1_000)
+	open := m.into(w, "main", all)
+	x := w.replica()
+	var published, asked cost
+	step := func() {
+		v, err := x.View(b.Context(), open, "linux-64")
+		if err != nil {
+			b.Fatal(err)
+		}
+		published.stop(b)
+		asked.start(b)
+		if _, err := v.Document(b.Context(), index.RepodataZstd); err != nil {
+			b.Fatal(err)
+		}
+		asked.stop(b)
+	}
+	step()
+	published, asked = cost{}, cost{}
+	for range b.N {
+		change := made{}
+		forge.build(change, 0, 1)
+		open = change.into(w, "main", all)
+		published.start(b)
+		step()
+	}
+	published.report(b, "publish")
+	asked.report(b, "ask")
+}
+
+// cost sums up what something costs of processor and memory.
+type cost struct {
+	took, from        time.Duration
+	bytes, bytesUntil uint64
+}
+
+func (c *cost) start(b *testing.B) {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	c.from, c.bytesUntil = cpu(b), m.TotalAlloc
+}
+
+func (c *cost) stop(b *testing.B) {
+	c.took += cpu(b) - c.from
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	c.bytes += m.TotalAlloc - c.bytesUntil
+}
+
+func (c *cost) report(b *testing.B, of string) {
+	b.ReportMetric(c.took.Seconds()*1000/float64(b.N), of+"-cpu-ms/op")
+	b.ReportMetric(float64(c.bytes)/float64(b.N), of+"-B/op")
+}

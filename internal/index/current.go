@@ -176,8 +176,8 @@ func (x *Index) layCurrent(ctx context.Context, s *snapshot) (*runs, error) {
 	}
 	laid := &runs{}
 	for g := range laid {
-		if laid[g], err = layRuns(kept, func(e *entry) int { return e.sizes[g] }, before[g], func(of []*entry) ([]repodata.Piece, error) {
-			return x.currentPieces(ctx, s, g, of)
+		if laid[g], err = layRuns(kept, func(e *entry) int { return e.sizes[g] }, before[g], func(r, _ *run) error {
+			return x.fillCurrentRun(ctx, s, g, r)
 		}); err != nil {
 			return nil, err
 		}
@@ -242,28 +242,28 @@ func (x *Index) currentRows(ctx context.Context, s *snapshot, name string) ([]re
 	return repodata.CurrentRows(data, keep)
 }
 
-// currentPieces makes the pieces of a run of current_repodata.json.
-func (x *Index) currentPieces(ctx context.Context, s *snapshot, group int, of []*entry) ([]repodata.Piece, error) {
+// fillCurrentRun makes the pieces of a run of current_repodata.json.
+func (x *Index) fillCurrentRun(ctx context.Context, s *snapshot, group int, run *run) error {
 	var rows []row
-	for _, e := range of {
+	for _, e := range run.of {
 		listed, err := x.currentRows(ctx, s, e.name)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		kept := e.current.Load().files
 		list, err := repodata.CurrentRecords(listed, func(file string) bool {
 			return groupOf(file) == group && slices.ContainsFunc(kept, func(f keptFile) bool { return f.name == file })
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, r := range list {
 			text, err := r.JSON()
 			if err != nil {
-				return nil, err
+				return err
 			}
 			rows = append(rows, row{name: e.name, fileName: r.FileName, json: text})
 		}
 	}
-	return makePieces(rows, len(of) == 1)
+	return run.fill(rows)
 }

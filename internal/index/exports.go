@@ -49,21 +49,21 @@ func (x *Index) layExports(ctx context.Context, s *snapshot) (*runs, error) {
 	laid := &runs{}
 	for g := range laid {
 		var err error
-		laid[g], err = layRuns(s.entries, func(e *entry) int { return e.exports.Load()[g] }, before[g], func(of []*entry) ([]repodata.Piece, error) {
+		laid[g], err = layRuns(s.entries, func(e *entry) int { return e.exports.Load()[g] }, before[g], func(r, _ *run) error {
 			rows, next := []row(nil), 0
-			err := x.eachExport(ctx, s, of[0].name, of[len(of)-1].name, func(r row) error {
-				for next < len(of) && of[next].name < r.name {
+			err := x.eachExport(ctx, s, r.first, r.last, func(v row) error {
+				for next < len(r.of) && r.of[next].name < v.name {
 					next++
 				}
-				if next < len(of) && of[next].name == r.name && groupOf(r.fileName) == g {
-					rows = append(rows, r)
+				if next < len(r.of) && r.of[next].name == v.name && groupOf(v.fileName) == g {
+					rows = append(rows, v)
 				}
 				return nil
 			})
 			if err != nil {
-				return nil, err
+				return err
 			}
-			return makePieces(rows, len(of) == 1)
+			return r.fill(rows)
 		})
 		if err != nil {
 			return nil, err
@@ -95,12 +95,12 @@ func (x *Index) layFilteredExports(ctx context.Context, s *snapshot) (*runs, err
 			return list
 		}
 		var err error
-		laid[g], err = layRuns(s.all(), func(e *entry) int { return sizeOfExports(of(e.name)) }, nil, func(entries []*entry) ([]repodata.Piece, error) {
+		laid[g], err = layRuns(s.all(), func(e *entry) int { return sizeOfExports(of(e.name)) }, nil, func(r, _ *run) error {
 			var list []row
-			for _, e := range entries {
+			for _, e := range r.of {
 				list = append(list, of(e.name)...)
 			}
-			return makePieces(list, len(entries) == 1)
+			return r.fill(list)
 		})
 		if err != nil {
 			return nil, err

@@ -104,12 +104,10 @@ func layOwn(s *snapshot, theirs []*run, texts *baseTexts, group int) (runs []*ru
 				return nil, nil, err
 			}
 		}
-		pieces, err := makePieces(rows, len(stretch) == 1)
-		if err != nil {
+		r := newRun(stretch)
+		if err := r.fill(rows); err != nil {
 			return nil, nil, err
 		}
-		r := newRun(stretch)
-		r.pieces = pieces
 		runs, own = append(runs, r), append(own, ownRun{run: r, of: r.of})
 	}
 	return runs, own, nil
@@ -161,7 +159,7 @@ func (t *baseText) read(name string) error {
 		if t.text, err = p.Text(slices.Grow(t.text, p.Raw)); err != nil {
 			return err
 		}
-		if err := repodata.EachEntry(t.text[from:], func(record []byte) error {
+		if err := repodata.EachEntry(t.text[from:], func(_, record []byte) error {
 			records = append(records, record)
 			return nil
 		}); err != nil {

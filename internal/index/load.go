@@ -134,12 +134,12 @@ func (b *segmentBuffer) flush(laid *runs, group int) error {
 	if len(b.entries) == 0 {
 		return nil
 	}
-	runs, err := layRuns(b.entries, func(e *entry) int { return e.sizes[group] }, nil, func(of []*entry) ([]repodata.Piece, error) {
+	runs, err := layRuns(b.entries, func(e *entry) int { return e.sizes[group] }, nil, func(r, _ *run) error {
 		var rows []row
-		for _, e := range of {
+		for _, e := range r.of {
 			rows = append(rows, b.rows[e.name]...)
 		}
-		return makePieces(rows, len(of) == 1)
+		return r.fill(rows)
 	})
 	if err != nil {
 		return err
@@ -200,7 +200,7 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 		if old == nil || len(touched) > 100 && len(touched) > len(old.entries)/4 {
 			s, err = x.scan(ctx, ch.id, h, generation, nil) // most of it is new: one pass is cheaper
 		} else {
-			s, err = x.update(ctx, ch, old, h, generation, touched)
+			s, err = x.update(ctx, ch, old, h, cur.generation, generation, touched)
 		}
 		if err != nil {
 			return nil, err
@@ -221,12 +221,24 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 // namesAtOnce is how many changed names one query reads.
 const namesAtOnce = 200
 
-// update makes the next snapshot of a subdir from the one before and the rows
-// of the names that changed.
-func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, generation int64, touched []touchedName) (*snapshot, error) {
+// update makes the next snapshot of a subdir from the one before, which was so at a
+// generation, and the rows of the names that changed.
+func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, from, generation int64, touched []touchedName) (*snapshot, error) {
 	changed := make(map[string]*entry, len(touched))
 	known := make(map[string][]row, len(touched))
-	for some := range slices.Chunk(touched, namesAtOnce) {
+	small := make([]touchedName, 0, len(touched))
+	for _, t := range touched {
+		i, ok := find(old.entries, t.name)
+		if !ok || !old.entries[i].large() {
+			small = append(small, t)
+			continue
+		}
+		var err error
+		if changed[t.name], err = x.updateEntry(ctx, ch.id, h.subdir, old.entries[i], from, generation); err != nil {
+			return nil, err
+		}
+	}
+	for some := range slices.Chunk(small, namesAtOnce) {
 		names := make([]string, len(some))
 		for i, t := range some {
 			names[i] = t.name

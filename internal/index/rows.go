@@ -99,31 +99,7 @@ func makeEntry(name string, rows []row, generation int64) *entry {
 	return e
 }
 
-// makePieces compresses the text of rows of one group. The rows of a single
-// large name are cut into several pieces.
-func makePieces(rows []row, large bool) ([]repodata.Piece, error) {
-	if !large {
-		p, err := makePiece(rows)
-		if err != nil {
-			return nil, err
-		}
-		return []repodata.Piece{p}, nil
-	}
-	list := make([]repodata.NameSize, len(rows))
-	for i, r := range rows {
-		list[i] = repodata.NameSize{Name: r.fileName, Size: repodata.EntrySize(r.fileName, r.json)}
-	}
-	var out []repodata.Piece
-	for _, rg := range repodata.ChunkRecords(list) {
-		p, err := makePiece(rows[rg.From:rg.To])
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, p)
-	}
-	return out, nil
-}
-
+// makePiece compresses the text of rows of one group.
 func makePiece(rows []row) (repodata.Piece, error) {
 	n := 0
 	for _, r := range rows {

@@ -19,6 +19,7 @@ type run struct {
 	first, last string
 	of          []*entry // what the pieces were made of
 	pieces      []repodata.Piece
+	heads       []string // of a single large name: the file name at which each piece begins
 }
 
 // runs are those of a snapshot, by group.
@@ -79,7 +80,7 @@ func (x *Index) lay(ctx context.Context, s *snapshot) (*runs, error) {
 	laid := &runs{}
 	for g := range laid {
 		var err error
-		if laid[g], err = layRuns(s.entries, func(e *entry) int { return e.sizes[g] }, before[g], func(of []*entry) ([]repodata.Piece, error) { return x.piecesOf(ctx, s, g, of) }); err != nil {
+		if laid[g], err = layRuns(s.entries, func(e *entry) int { return e.sizes[g] }, before[g], func(r, old *run) error { return x.fillRun(ctx, s, g, r, old) }); err != nil {
 			return nil, err
 		}
 	}
@@ -97,10 +98,11 @@ func (r *runs) pieces(group int) []repodata.Piece {
 }
 
 // layRuns cuts names with text of some size into runs. Runs of before that are of the same
-// entries are shared; encode gives the pieces of the others. Where runs begin
+// entries are shared; encode makes the pieces of the others, and is given the run of
+// before that has the same single name, if there is one. Where runs begin
 // depends on the sorted names and sizes alone, so replicas agree, whatever their
 // history.
-func layRuns(entries []*entry, size func(*entry) int, before []*run, encode func(of []*entry) ([]repodata.Piece, error)) ([]*run, error) {
+func layRuns(entries []*entry, size func(*entry) int, before []*run, encode func(r, old *run) error) ([]*run, error) {
 	list := make([]repodata.NameSize, 0, len(entries))
 	with := make([]*entry, 0, len(entries))
 	for _, e := range entries {
@@ -122,10 +124,11 @@ func layRuns(entries []*entry, size func(*entry) int, before []*run, encode func
 		}
 		r := newRun(stretch)
 		out = append(out, r)
-		making.Go(func() (err error) {
-			r.pieces, err = encode(stretch)
-			return err
-		})
+		var old *run
+		if len(before) > 0 && r.first == r.last && before[0].first == r.first && before[0].last == r.last {
+			old = before[0]
+		}
+		making.Go(func() error { return encode(r, old) })
 	}
 	if err := making.Wait(); err != nil {
 		return nil, err
@@ -139,28 +142,44 @@ func newRun(of []*entry) *run {
 	return &run{first: of[0].name, last: of[len(of)-1].name, of: slices.Clone(of)}
 }
 
-// piecesOf makes the pieces of names that are neighbours in a snapshot, but for
-// hidden ones between them, from their rows.
-func (x *Index) piecesOf(ctx context.Context, s *snapshot, group int, of []*entry) ([]repodata.Piece, error) {
+// fillRun makes the pieces of a run of names that are neighbours in a snapshot, but
+// for hidden ones between them, from their rows.
+func (x *Index) fillRun(ctx context.Context, s *snapshot, group int, r, old *run) error {
+	done, err := x.updatePieces(ctx, s, group, r, old)
+	if done || err != nil && !errs.Is(err, errs.Unavailable) {
+		return err
+	}
 	var rows []row
 	next := 0
-	err := x.eachText(ctx, s.channel, s.subdir, s.generation, of[0].name, of[len(of)-1].name, group, func(r row) error {
-		for next < len(of) && of[next].name < r.name {
+	err = x.eachText(ctx, s.channel, s.subdir, s.generation, r.first, r.last, group, func(v row) error {
+		for next < len(r.of) && r.of[next].name < v.name {
 			next++
 		}
-		if next < len(of) && of[next].name == r.name {
-			rows = append(rows, r)
+		if next < len(r.of) && r.of[next].name == v.name {
+			rows = append(rows, v)
 		}
 		return nil
 	})
 	if errs.Is(err, errs.Unavailable) {
 		// What is known is served while the database is away.
-		rows, err = rowsOfShards(of, group)
+		rows, err = rowsOfShards(r.of, group)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return makePieces(rows, len(of) == 1)
+	return r.fill(rows)
+}
+
+// fill makes the pieces of a run of its rows.
+func (r *run) fill(rows []row) error {
+	if len(r.of) > 1 {
+		p, err := makePiece(rows)
+		r.pieces = []repodata.Piece{p}
+		return err
+	}
+	pieces, err := repodata.NewNamePieces(entriesOf(rows))
+	r.pieces, r.heads = pieces.Pieces, pieces.Heads
+	return err
 }
 
 // rowsOfShards gives the rows of a group as the shards have them: a record is the

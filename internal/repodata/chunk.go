@@ -62,7 +62,7 @@ func ChunkRecords(files []NameSize) []Range {
 	var out []Range
 	from, size := 0, 0
 	for i, f := range files {
-		if i > from && (size+f.Size > pieceMax || size >= pieceMin && nameHash(f.Name)%recordStride == 0) {
+		if i > from && cutBefore(size, f) {
 			out = append(out, Range{from, i})
 			from, size = i, 0
 		}
@@ -72,6 +72,11 @@ func ChunkRecords(files []NameSize) []Range {
 		out = append(out, Range{from, len(files)})
 	}
 	return out
+}
+
+// cutBefore reports whether a piece of some size ends before a record.
+func cutBefore(size int, f NameSize) bool {
+	return size+f.Size > pieceMax || size >= pieceMin && nameHash(f.Name)%recordStride == 0
 }
 
 // segmentStride is the mean number of names in a segment: about three pieces

@@ -4,9 +4,9 @@ import "errors"
 
 var errPieceText = errors.New("the text of a piece is not a list of records")
 
-// EachEntry calls f with the JSON of every record in the text of pieces that
+// EachEntry calls f with the quoted file name and the JSON of every record in the text of pieces that
 // AppendEntry wrote, in order; it aliases text.
-func EachEntry(text []byte, f func(record []byte) error) error {
+func EachEntry(text []byte, f func(fileName, record []byte) error) error {
 	for len(text) > 0 {
 		name := 0
 		if text[0] == '"' {
@@ -19,7 +19,7 @@ func EachEntry(text []byte, f func(record []byte) error) error {
 		if end < 0 {
 			return errPieceText
 		}
-		if err := f(text[name+1 : name+1+end]); err != nil {
+		if err := f(text[:name], text[name+1:name+1+end]); err != nil {
 			return err
 		}
 		if text = text[name+1+end:]; len(text) > 0 {

@@ -28,27 +28,14 @@ func FilterShard(data []byte, keep func(place int) bool) (filtered []byte, sum [
 	if err != nil {
 		return nil, sum, err
 	}
-	var counts [2]uint32
-	size := 64
+	kept := make([]shardPart, 0, len(parts))
 	for place, i := range inOrder(parts) {
 		if keep(place) {
-			parts[i].kept = true
-			counts[parts[i].group]++
-			size += len(parts[i].bytes)
+			kept = append(kept, parts[i])
 		}
 	}
-	out := msgp.AppendMapHeader(make([]byte, 0, size), 2)
-	for group, key := range [...]string{"packages", "packages.conda"} {
-		out = msgp.AppendString(out, key)
-		out = msgp.AppendMapHeader(out, counts[group])
-		for _, p := range parts {
-			if p.kept && p.group == group {
-				out = append(out, p.bytes...)
-			}
-		}
-	}
-	filtered = slices.Clone(e.compress(out)) // kept for long: at its exact size
-	return filtered, sha256.Sum256(filtered), nil
+	filtered, sum = e.encodeParts(kept)
+	return filtered, sum, nil
 }
 
 // inOrder gives the parts by the names of their files.
@@ -69,7 +56,6 @@ type shardPart struct {
 	name  []byte
 	group int
 	bytes []byte
-	kept  bool
 }
 
 // shardParts takes a shard of ours apart.

@@ -60,14 +60,14 @@ func TestEachEntry(t *testing.T) {
 		text = repodata.AppendEntry(text, fmt.Sprintf(`odd"\%d.conda`, i), []byte(r))
 	}
 	var got []string
-	if err := repodata.EachEntry(text, func(r []byte) error { got = append(got, string(r)); return nil }); err != nil {
+	if err := repodata.EachEntry(text, func(_, r []byte) error { got = append(got, string(r)); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(records, got); d != "" {
 		t.Error(d)
 	}
 	for _, bad := range []string{`x`, `"a"`, `"a":`, `"a":1`, `"a":{`, `"a":{},`, `"a":{}x`, `"a`, `"a":{"b":"`} {
-		if err := repodata.EachEntry([]byte(bad), func([]byte) error { return nil }); err == nil {
+		if err := repodata.EachEntry([]byte(bad), func(_, _ []byte) error { return nil }); err == nil {
 			t.Errorf("%q was read", bad)
 		}
 	}
