@@ -96,6 +96,24 @@ func (w *world) restore(f *file) {
 	}
 }
 
+// deleteOwner deletes bolt and, after something else was changed, brings it back:
+// meanwhile it is not there, and then it is as it was.
+func (w *world) deleteOwner() {
+	w.Helper()
+	w.send(http.StatusOK, "DELETE", "/api/v1/organizations/bolt?confirm=bolt", nil)
+	if w.IntN(4) == 0 {
+		w.Restart()
+	}
+	w.upload(w.channel("ana", "main"))
+	for _, path := range []string{"/noarch/repodata.json", "/noarch/repodata_shards.msgpack.zst", "/at/1/noarch/repodata.json.zst", "/channeldata.json"} {
+		w.send(http.StatusNotFound, "GET", "/conda/bolt/main"+path, nil)
+	}
+	if _, err := w.Index.Forget(w.Context()); err != nil {
+		w.Fatal(err)
+	}
+	w.send(http.StatusOK, "POST", "/api/v1/organizations/bolt/restore", nil)
+}
+
 func (f *file) selector() map[string]string {
 	return map[string]string{"package": f.rec.Name, "version": f.rec.Version, "basename": f.key()}
 }

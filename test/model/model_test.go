@@ -65,7 +65,7 @@ func (w *world) change() {
 	labelled := func(f *file) bool { return !f.deleted && f.labels[c.name] && f.owner == c.owner }
 	what, do := "", func(*file) {}
 	holds := alive
-	switch w.IntN(24) {
+	switch w.IntN(25) {
 	case 0, 1, 2:
 		what, holds, do = "delete", labelled, w.remove
 	case 3, 4:
@@ -103,6 +103,8 @@ func (w *world) change() {
 		if w.did["import"] < 6 {
 			what, do = "import", func(*file) { w.importing(c, 25) }
 		}
+	case 23:
+		what, do = "delete an owner", func(*file) { w.deleteOwner() }
 	case 21:
 		what, do = "upload again", w.again
 		holds = func(f *file) bool { return f.deleted && w.live(f.owner, f.key()) == nil }
