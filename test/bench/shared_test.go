@@ -52,7 +52,7 @@ type told struct {
 }
 
 // rowLimit is how long one row may take at all sizes together, with its peers.
-const rowLimit = 60 * time.Minute
+const rowLimit = 75 * time.Minute
 
 // peerLimit is how long another program may take.
 const peerLimit = 25 * time.Minute
