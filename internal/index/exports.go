@@ -16,27 +16,29 @@ type exportSizes [groups]int
 
 // runExports gives the run exports of the snapshot's records (CEP 12).
 func (x *Index) runExports(ctx context.Context, s *snapshot) (*repodata.Layout, error) {
-	laid, err := x.layExports(ctx, s)
+	laid, err := x.layExports(ctx, s, nil)
 	if err != nil {
 		return nil, err
 	}
 	return repodata.LayRunExports(s.subdir, laid.pieces(groupTarBz2), laid.pieces(groupConda))
 }
 
-func (x *Index) layExports(ctx context.Context, s *snapshot) (*runs, error) {
+// layExports gives the runs of run_exports.json. A filtered view is given its base
+// and shares the runs of which it has all names whole.
+func (x *Index) layExports(ctx context.Context, s, base *snapshot) (*runs, error) {
 	t := &s.exports
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if r := t.laid.Load(); r != nil {
 		return r, nil
 	}
-	if s.lay != nil {
-		return x.layFilteredExports(ctx, s)
-	}
 	before := t.before.Load()
 	if s.whole != nil {
+		base = s.whole
+	}
+	if base != nil {
 		var err error
-		if before, err = x.layExports(ctx, s.whole); err != nil {
+		if before, err = x.layExports(ctx, base, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -49,13 +51,13 @@ func (x *Index) layExports(ctx context.Context, s *snapshot) (*runs, error) {
 	laid := &runs{}
 	for g := range laid {
 		var err error
-		laid[g], err = layRuns(s.entries, func(e *entry) int { return e.exports.Load()[g] }, before[g], func(r, _ *run) error {
+		laid[g], err = layRuns(s.all(), func(e *entry) int { return e.exports.Load()[g] }, before[g], func(r, _ *run) error {
 			rows, next := []row(nil), 0
 			err := x.eachExport(ctx, s, r.first, r.last, func(v row) error {
 				for next < len(r.of) && r.of[next].name < v.name {
 					next++
 				}
-				if next < len(r.of) && r.of[next].name == v.name && groupOf(v.fileName) == g {
+				if next < len(r.of) && r.of[next].name == v.name && groupOf(v.fileName) == g && r.of[next].lists(v.fileName) {
 					rows = append(rows, v)
 				}
 				return nil
@@ -73,60 +75,16 @@ func (x *Index) layExports(ctx context.Context, s *snapshot) (*runs, error) {
 	return laid, nil
 }
 
-// layFilteredExports makes the runs of a filtered view from all rows.
-func (x *Index) layFilteredExports(ctx context.Context, s *snapshot) (*runs, error) {
-	rows := map[string][]row{}
-	if err := x.eachExport(ctx, s, "", "", func(r row) error {
-		if s.lists(r.name, r.fileName) {
-			rows[r.name] = append(rows[r.name], r)
-		}
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	laid := &runs{}
-	for g := range laid {
-		of := func(name string) (list []row) {
-			for _, r := range rows[name] {
-				if groupOf(r.fileName) == g {
-					list = append(list, r)
-				}
-			}
-			return list
-		}
-		var err error
-		laid[g], err = layRuns(s.all(), func(e *entry) int { return sizeOfExports(of(e.name)) }, nil, func(r, _ *run) error {
-			var list []row
-			for _, e := range r.of {
-				list = append(list, of(e.name)...)
-			}
-			return r.fill(list)
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	s.exports.set(laid)
-	return laid, nil
-}
-
-func sizeOfExports(rows []row) (n int) {
-	for _, r := range rows {
-		n += repodata.EntrySize(r.fileName, r.json)
-	}
-	return n
-}
-
 // fillExports sees to it that every entry of a snapshot has its sizes.
 func (x *Index) fillExports(ctx context.Context, s *snapshot) error {
 	missing := map[string]*exportSizes{}
-	for _, e := range s.entries {
+	for _, e := range s.all() {
 		if e.exports.Load() == nil {
 			missing[e.name] = &exportSizes{}
 		}
 	}
 	add := func(r row) error {
-		if m := missing[r.name]; m != nil {
+		if m := missing[r.name]; m != nil && s.lists(r.name, r.fileName) {
 			m[groupOf(r.fileName)] += repodata.EntrySize(r.fileName, r.json)
 		}
 		return nil
@@ -142,7 +100,7 @@ func (x *Index) fillExports(ctx context.Context, s *snapshot) error {
 			}
 		}
 	}
-	for _, e := range s.entries {
+	for _, e := range s.all() {
 		if m := missing[e.name]; m != nil {
 			e.exports.CompareAndSwap(nil, m)
 		}

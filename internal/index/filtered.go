@@ -277,9 +277,14 @@ func (f *filtered) seenBy(hidden sight) *snapshot {
 // lists reports whether the snapshot has a file.
 func (s *snapshot) lists(name, fileName string) bool {
 	e := s.entry(name)
-	if e == nil || e.part == nil {
-		return e != nil
+	return e != nil && e.lists(fileName)
+}
+
+// lists reports whether an entry has a file of its name.
+func (e *entry) lists(fileName string) bool {
+	if e.part == nil {
+		return true
 	}
-	place, ok := e.part.cols.place(name, fileName)
+	place, ok := e.part.cols.place(e.name, fileName)
 	return ok && e.part.kept.has(place)
 }

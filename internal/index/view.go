@@ -170,6 +170,11 @@ func (v *View) Document(ctx context.Context, form Form) (*Document, error) {
 				return nil, err
 			}
 		}
+		if v.snap.lay != nil && (form == RunExportsJSON || form == RunExportsZstd) {
+			if _, err := v.x.layExports(ctx, v.snap, v.base); err != nil {
+				return nil, err
+			}
+		}
 		return v.x.make(ctx, v.snap, form)
 	})
 	if err != nil {
