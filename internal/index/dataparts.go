@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json/jsontext"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -70,7 +71,7 @@ func (x *Index) dataParts(ctx context.Context, open registry.Opened, st *state) 
 		made[name] = &dataPart{of: entries}
 		missing = append(missing, name)
 	}
-	if err := x.makeParts(ctx, open, st, made, missing); err != nil {
+	if err := x.makeParts(ctx, open, st, made, missing, func(string, string, string) bool { return true }); err != nil {
 		return nil, err
 	}
 	p.made.Store(&made)
@@ -78,8 +79,35 @@ func (x *Index) dataParts(ctx context.Context, open registry.Opened, st *state) 
 	return made, nil
 }
 
-// makeParts fills in the parts of the missing names.
-func (x *Index) makeParts(ctx context.Context, open registry.Opened, st *state, made map[string]*dataPart, missing []string) error {
+// filteredParts gives the parts of views of a state: those of the state for names
+// that the views have as it has them, and for others parts of their own.
+func (x *Index) filteredParts(ctx context.Context, open registry.Opened, st *state, views map[string]*snapshot) (map[string]*dataPart, error) {
+	whole, err := x.dataParts(ctx, open, st)
+	if err != nil {
+		return nil, err
+	}
+	of := map[string][]*entry{}
+	for _, subdir := range slices.Sorted(maps.Keys(views)) {
+		for _, e := range views[subdir].all() {
+			of[e.name] = append(of[e.name], e)
+		}
+	}
+	made, missing := make(map[string]*dataPart, len(of)), []string{}
+	for name, entries := range of {
+		if p := whole[name]; p != nil && slices.Equal(p.of, entries) {
+			made[name] = p
+			continue
+		}
+		made[name] = &dataPart{of: entries}
+		missing = append(missing, name)
+	}
+	return made, x.makeParts(ctx, open, st, made, missing, func(subdir, name, fileName string) bool {
+		return views[subdir] != nil && views[subdir].lists(name, fileName)
+	})
+}
+
+// makeParts fills in the parts of the missing names, of the files that are listed.
+func (x *Index) makeParts(ctx context.Context, open registry.Opened, st *state, made map[string]*dataPart, missing []string, lists func(subdir, name, fileName string) bool) error {
 	if len(missing) == 0 {
 		return nil
 	}
@@ -88,9 +116,9 @@ func (x *Index) makeParts(ctx context.Context, open registry.Opened, st *state, 
 	if len(missing) > manyNames {
 		among = nil // one pass over all rows is cheaper
 	}
-	files, err := x.channelFiles(ctx, open, st, among, func(_, name, _ string) bool {
+	files, err := x.channelFiles(ctx, open, st, among, func(subdir, name, fileName string) bool {
 		_, ok := slices.BinarySearch(missing, name)
-		return ok
+		return ok && lists(subdir, name, fileName)
 	})
 	if err != nil {
 		return err

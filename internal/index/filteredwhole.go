@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"terrarium/internal/registry"
-	"terrarium/internal/repodata"
 )
 
 // FilteredChanneldata gives channeldata.json of the files that the predicate
@@ -38,13 +37,11 @@ func (x *Index) FilteredChanneldata(ctx context.Context, open registry.Opened, p
 	}
 	form := "channeldata." + hex.EncodeToString(sum.Sum(nil)[:8])
 	return st.whole.get(form+"."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) {
-		files, err := x.channelFiles(ctx, open, st, nil, func(subdir, name, fileName string) bool {
-			return views[subdir] != nil && views[subdir].lists(name, fileName)
-		})
+		parts, err := x.filteredParts(ctx, open, st, views)
 		if err != nil {
 			return nil, err
 		}
-		b, err := repodata.NewChannelData(subdirs, files).Encode()
+		b, err := channeldata(parts, subdirs, func(string) bool { return false }) // the views hide what is hidden
 		if err != nil {
 			return nil, err
 		}
