@@ -108,18 +108,19 @@ func (x *Index) filteredParts(ctx context.Context, open registry.Opened, st *sta
 
 // makeParts fills in the parts of the missing names, of the files that are listed.
 func (x *Index) makeParts(ctx context.Context, open registry.Opened, st *state, made map[string]*dataPart, missing []string, lists func(subdir, name, fileName string) bool) error {
-	if len(missing) == 0 {
-		return nil
-	}
 	slices.Sort(missing)
-	among := missing
-	if len(missing) > manyNames {
-		among = nil // one pass over all rows is cheaper
+	for some := range slices.Chunk(missing, manyNames) {
+		if err := x.makeSome(ctx, open, st, made, some, lists); err != nil {
+			return err
+		}
 	}
-	files, err := x.channelFiles(ctx, open, st, among, func(subdir, name, fileName string) bool {
-		_, ok := slices.BinarySearch(missing, name)
-		return ok && lists(subdir, name, fileName)
-	})
+	return nil
+}
+
+// makeSome is makeParts for some names, whose records are all in memory for the time
+// being.
+func (x *Index) makeSome(ctx context.Context, open registry.Opened, st *state, made map[string]*dataPart, names []string, lists func(subdir, name, fileName string) bool) error {
+	files, err := x.channelFiles(ctx, open, st, names, lists)
 	if err != nil {
 		return err
 	}
