@@ -164,8 +164,18 @@ func (a *Accounts) change(ctx context.Context, f func(tx *sqldb.DB) error) error
 	})
 }
 
-// record writes the audit row of a change.
+// record writes the audit row of a change. A person who was deleted or disabled
+// since the request began changes nothing any more, which is errs.Unauthenticated.
 func (a *Accounts) record(ctx context.Context, tx *sqldb.DB, actor access.Actor, e audit.Entry) error {
+	if actor.Kind == access.KindPerson && actor.ID != e.ObjectID {
+		gone, err := access.Gone(ctx, tx, []string{actor.ID})
+		if err != nil {
+			return err
+		}
+		if gone[actor.ID] {
+			return access.ErrGone()
+		}
+	}
 	e.At = a.now()
 	return audit.Write(ctx, tx, actor, e)
 }

@@ -161,8 +161,8 @@ func (a *Accounts) blocking(ctx context.Context, db *sqldb.DB, d Deletion) ([]st
 	names, err := sqldb.All(ctx, db, sqldb.Scalar[string], `
 		SELECT o.name FROM memberships AS m JOIN owners AS o ON o.id = m.organization_id
 		WHERE m.user_id = $1 AND m.role = 'owner' AND o.deleted_at IS NULL AND NOT EXISTS (
-			SELECT 1 FROM memberships AS n JOIN owners AS u ON u.id = n.user_id
-			WHERE n.organization_id = m.organization_id AND n.role = 'owner' AND n.user_id <> $1 AND u.deleted_at IS NULL)
+			SELECT 1 FROM memberships AS n JOIN owners AS u ON u.id = n.user_id JOIN users AS x ON x.owner_id = n.user_id
+			WHERE n.organization_id = m.organization_id AND n.role = 'owner' AND n.user_id <> $1 AND u.deleted_at IS NULL AND x.disabled_at IS NULL)
 		ORDER BY o.name`, d.ID)
 	if err != nil {
 		return nil, fmt.Errorf("look for organisations without another owner: %w", err)
@@ -335,8 +335,12 @@ func (a *Accounts) RestoreOwner(ctx context.Context, actor access.Actor, name st
 
 // restore brings a deleted owner back.
 func (a *Accounts) restore(ctx context.Context, tx *sqldb.DB, actor access.Actor, d Deletion) error {
-	if _, err := tx.Exec(ctx, "UPDATE owners SET deleted_at = NULL, deleted_by = '' WHERE id = $1 AND erase_begun_at IS NULL", d.ID); err != nil {
+	n, err := tx.Exec(ctx, "UPDATE owners SET deleted_at = NULL, deleted_by = '' WHERE id = $1 AND erase_begun_at IS NULL", d.ID)
+	if err != nil {
 		return fmt.Errorf("bring %s back: %w", d.Name, err)
+	}
+	if n == 0 { // its erasing has begun at this moment
+		return access.Absent(d.Object())
 	}
 	return a.record(ctx, tx, actor, audit.Entry{
 		Action: d.Kind + ".restore", OwnerID: d.ID, ObjectKind: d.Kind, ObjectID: d.ID, ObjectName: d.Name,

@@ -96,6 +96,39 @@ func TestDeleteWhileUploading(t *testing.T) {
 	a.Want(t, http.StatusOK, "POST", "/api/commit/"+twoPath, commit)
 }
 
+// TestDeletedActorUnderWay: whoever is deleted between the head of a request and its
+// end, which may be an hour, changes nothing by it.
+func TestDeletedActorUnderWay(t *testing.T) {
+	a := apptest.New(t)
+	ctx := t.Context()
+	root, ana, eve := a.Operator(t, "root"), a.User(t, "ana"), a.User(t, "eve")
+	a.Org(t, "acme", eve)
+	a.User(t, "mole")
+	must(t, a.Accounts.AddMember(ctx, eve.Actor(t), "acme", "ana", access.RoleAdministrator))
+	early := ana.Actor(t)
+	spec := condatest.Spec{Name: "soil"}
+	data := condatest.Make(t, spec)
+	upload := func() error {
+		_, _, err := a.Registry.Upload(ctx, early, registry.UploadRequest{
+			Owner: "acme", Channel: "main", FileName: spec.FileName(), Body: bytes.NewReader(data), Size: int64(len(data)),
+		})
+		return err
+	}
+	_, err := a.Accounts.DeleteOwner(ctx, root.Actor(t), "ana", "ana")
+	must(t, err)
+	_, err = a.Accounts.CreateOrganization(ctx, early, "late", "late@example.com")
+	for what, err := range map[string]error{
+		"a member": a.Accounts.AddMember(ctx, early, "acme", "mole", access.RoleAdministrator), "an organisation": err, "an upload": upload(),
+	} {
+		if !errs.Is(err, errs.Unauthenticated) {
+			t.Errorf("%s of somebody who was deleted: %v", what, err)
+		}
+	}
+	_, err = a.Accounts.RestoreOwner(ctx, root.Actor(t), "ana")
+	must(t, err)
+	must(t, upload())
+}
+
 // halting is a body that waits at one place.
 type halting struct {
 	data          []byte

@@ -195,8 +195,16 @@ func (r *Registry) tryBatch(work []*pending) (*batch, error) {
 	err := r.db.Tx(ctx, func(tx *sqldb.DB) error {
 		b = newBatch(r, tx)
 		b.single = len(work) == 1
+		gone, err := goneOf(ctx, tx, work)
+		if err != nil {
+			return err
+		}
 		for _, p := range work {
 			if p.err = p.ctx.Err(); p.err != nil {
+				continue
+			}
+			if gone[p.actor.ID] {
+				p.err = access.ErrGone()
 				continue
 			}
 			c := &change{r: r, tx: tx, actor: p.actor, now: b.now, batch: b, cause: p.cause}
@@ -221,6 +229,20 @@ func (r *Registry) tryBatch(work []*pending) (*batch, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// goneOf gives the actors of a batch who were deleted since their requests began.
+func goneOf(ctx context.Context, tx *sqldb.DB, work []*pending) (map[string]bool, error) {
+	var persons []string
+	for _, p := range work {
+		if p.actor.Kind == access.KindPerson {
+			persons = append(persons, p.actor.ID)
+		}
+	}
+	if len(persons) == 0 {
+		return nil, nil //nolint:nilnil // nobody can be gone
+	}
+	return access.Gone(ctx, tx, persons)
 }
 
 // run calls fn and makes a panic an error, so that one caller's bug does not
