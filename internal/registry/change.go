@@ -240,7 +240,7 @@ func goneOf(ctx context.Context, tx *sqldb.DB, work []*pending) (map[string]bool
 		}
 	}
 	if len(persons) == 0 {
-		return nil, nil //nolint:nilnil // nobody can be gone
+		return nil, nil
 	}
 	return access.Gone(ctx, tx, persons)
 }
