@@ -41,9 +41,10 @@ func (l *filters) get(key filteredKey, p *Predicate) *filtered {
 // account counts what a view costs now, which its caller has locked, and makes
 // room: first the oldest ones become cold, then they go.
 func (l *filters) account(f *filtered) {
+	size := f.size() // it may wait for a text that is being laid: not under the lock of all
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.count(f, f.size())
+	l.count(f, size)
 	l.open = append(slices.DeleteFunc(l.open, func(o *filtered) bool { return o == f }), f)
 	if o := l.open[0]; len(l.open) > openViews && o.mu.TryLock() {
 		o.closeList()

@@ -15,12 +15,12 @@ const keepEvery = time.Minute
 // until ctx ends, lets go of what nobody can ask for any more and saves the states of
 // large channels.
 func (x *Index) Run(ctx context.Context) {
-	if err := x.Fill(ctx); err != nil && ctx.Err() == nil {
-		x.opt.Log.ErrorContext(ctx, "the records behind a saved state were not read; its shards are made when they are asked for", "error", err)
-	}
 	tick := time.NewTicker(keepEvery)
 	defer tick.Stop()
 	for {
+		if err := x.Fill(ctx); err != nil && ctx.Err() == nil {
+			x.opt.Log.ErrorContext(ctx, "the records behind a saved state were not read; its shards are made when they are asked for", "error", err)
+		}
 		if _, err := x.Forget(ctx); err != nil && ctx.Err() == nil {
 			x.opt.Log.ErrorContext(ctx, "letting go of deleted channels", "error", err)
 		}

@@ -23,10 +23,11 @@ type changedRows struct{ came, went []row }
 // changedRows reads what became of a name.
 func (x *Index) changedRows(ctx context.Context, channel, subdir, name string, from, to int64) (changedRows, error) {
 	// Rows that came are found in the key of the table; of those that went each row
-	// has to be looked at, so it is asked first whether there are any.
+	// has to be looked at, so it is asked first whether there are any. What an import
+	// that was broken off has ended, the one that went on with it did not count.
 	var removed int64
 	if err := x.db.Row(ctx, `
-		SELECT CAST(coalesce(sum(removed), 0) AS BIGINT) FROM generations
+		SELECT CAST(coalesce(sum(removed + CASE WHEN cause LIKE '%import%' THEN 1 ELSE 0 END), 0) AS BIGINT) FROM generations
 		WHERE channel_id = $1 AND subdir = $2 AND number > $3 AND number <= $4`, channel, subdir, from, to).Scan(&removed); err != nil {
 		return changedRows{}, err
 	}

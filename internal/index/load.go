@@ -198,7 +198,7 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 		old := cur.subdirs[h.subdir]
 		var s *snapshot
 		if old == nil || len(touched) > 100 && len(touched) > len(old.entries)/4 {
-			s, err = x.scan(ctx, ch.id, h, generation, nil) // most of it is new: one pass is cheaper
+			s, err = x.scan(ctx, ch.id, h, generation, untouched(old, touched)) // most of it is new: one pass is cheaper
 		} else {
 			s, err = x.update(ctx, ch, old, h, cur.generation, generation, touched)
 		}
@@ -262,4 +262,16 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 	s.exports.before.Store(old.exports.known())
 	s.current.before.Store(old.current.known())
 	return s, nil
+}
+
+// untouched gives the entries of a snapshot, which may be nil, that keep their records.
+func untouched(old *snapshot, touched []touchedName) []*entry {
+	if old == nil {
+		return nil
+	}
+	changed := make(map[string]*entry, len(touched))
+	for _, t := range touched {
+		changed[t.name] = nil
+	}
+	return merge(old.entries, changed)
 }

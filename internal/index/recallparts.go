@@ -38,6 +38,9 @@ func (x *Index) recallParts(ctx context.Context, f *filtered, base *snapshot) er
 		}
 	}
 	if f.p.minAge > 0 {
+		if err := x.fillColumns(ctx, base); err != nil {
+			return err // the base may be another than the view was made of: a state that was loaded again
+		}
 		week := now.Add(-x.opt.Keep).UnixMilli() - f.p.minAge
 		for _, e := range base.entries {
 			if c := e.columns.Load(); c.newest >= week {

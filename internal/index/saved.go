@@ -138,16 +138,31 @@ func readEntries(b []byte, subdir string, generation int64) (entries []*entry, r
 // is made from its rows. A saved state that turns out not to be what the records
 // say is forgotten, and the next request makes the state from rows.
 func (x *Index) Fill(ctx context.Context) error {
-	defer debug.SetGCPercent(debug.SetGCPercent(loadingGC))
 	for _, ch := range x.held() {
 		ch.build.Lock()
 		cold := ch.cold
 		ch.cold = nil
 		ch.build.Unlock()
-		for _, s := range cold {
-			if err := x.fill(ctx, ch, s); err != nil {
-				return err
-			}
+		if err := x.fillAll(ctx, ch, cold); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillAll fills the snapshots of one channel; what is not filled is left for the
+// next time.
+func (x *Index) fillAll(ctx context.Context, ch *channel, cold []*snapshot) error {
+	if len(cold) == 0 {
+		return nil
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(loadingGC))
+	for i, s := range cold {
+		if err := x.fill(ctx, ch, s); err != nil {
+			ch.build.Lock()
+			ch.cold = append(ch.cold, cold[i:]...)
+			ch.build.Unlock()
+			return err
 		}
 	}
 	return nil

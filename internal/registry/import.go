@@ -163,6 +163,9 @@ func (i *importer) importSubdir(ctx context.Context, owner, channel, subdir stri
 	}
 	stop()
 	if err == nil {
+		err = i.discard(ctx)
+	}
+	if err == nil {
 		err = i.end(ctx)
 	}
 	if err != nil {
@@ -194,7 +197,7 @@ func (i *importer) broken(ctx context.Context, cause error) {
 
 // begin stages the import of a subdir.
 func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string) (err error) {
-	i.subdir, i.count, i.names, i.present = subdir, ImportCount{}, map[string]bool{}, nil
+	i.subdir, i.count, i.names, i.present, i.discarded = subdir, ImportCount{}, map[string]bool{}, nil, false
 	i.staging, err = i.r.stage(ctx, i.actor, "import", i.src.Name+" "+subdir, func(ctx context.Context, c *change) (Channel, error) {
 		o, err := loadOwner(ctx, c.tx, ownerName)
 		if err != nil {
@@ -230,6 +233,24 @@ func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string)
 	return err
 }
 
+// discard takes away what an earlier try has staged and the source does not have any
+// more, where there is nothing else to make current: the next large change of the
+// channel would show it.
+func (i *importer) discard(ctx context.Context) error {
+	if len(i.names) > 0 {
+		return nil
+	}
+	var some int
+	err := i.r.db.Row(ctx, "SELECT count(*) FROM (SELECT 1 FROM generation_names WHERE channel_id = $1 AND number = $2 LIMIT 1) AS one", i.channel.ID, i.staging.generation).Scan(&some)
+	if err != nil {
+		return fmt.Errorf("look for what an earlier import has staged: %w", err)
+	}
+	if i.discarded = some > 0; i.discarded {
+		return i.staging.sweep(ctx)
+	}
+	return nil
+}
+
 // end makes the imported generation the current one; where nothing is new, there
 // is none.
 func (i *importer) end(ctx context.Context) error {
@@ -247,8 +268,10 @@ func (i *importer) end(ctx context.Context) error {
 			"subdir": i.subdir, "added": i.count.Added, "changed": i.count.Changed, "kept": i.count.Kept, "left_out": i.count.LeftOut,
 		}
 		if len(i.names) == 0 {
-			if err := i.staging.drop(ctx, c); err != nil {
-				return err
+			if !i.discarded {
+				if err := i.staging.drop(ctx, c); err != nil {
+					return err
+				}
 			}
 		} else {
 			if err := c.mayReplace(ctx, ch, i.present); err != nil {

@@ -184,7 +184,9 @@ func (i *importer) lookNamed(ctx context.Context, keys []string, byKey map[strin
 		if err := rows.Scan(&id, &added, &text); err != nil {
 			return err
 		}
-		if o := byID[id]; added >= o.added { // one of the generation to come counts
+		o := byID[id]
+		o.listed = o.listed || added != i.staging.generation
+		if added >= o.added { // one of the generation to come counts
 			o.added, o.json = added, text
 		}
 		return nil
@@ -271,7 +273,11 @@ func (i *importer) took(batch []*entry, count *ImportCount) {
 			count.Changed++
 			i.names[name] = true
 		case fateListed, fateStaged, fateRestaged, fateNew:
-			count.Added++
+			if f != fateNew && e.old.listed {
+				count.Changed++ // an earlier try has ended what the channel lists
+			} else {
+				count.Added++
+			}
 			i.names[name] = true
 			if f != fateNew && e.old.staging == "" {
 				i.present = append(i.present, File{ID: e.old.id})

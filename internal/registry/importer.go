@@ -34,16 +34,17 @@ type importer struct {
 	packages map[string]*importedPackage // those met so far, over all subdirs
 
 	// The subdir at hand.
-	subdir  string
-	staging *staging
-	owner   owner
-	channel Channel
-	fresh   bool      // no file of the owner can be in the way, as far as is known
-	stamp   time.Time // when it began: created_at and uploaded_at of what it makes
-	count   ImportCount
-	names   map[string]bool // packages whose records come
-	present []File          // files of the owner that only need the label
-	marks   marks
+	subdir    string
+	staging   *staging
+	owner     owner
+	channel   Channel
+	fresh     bool      // no file of the owner can be in the way, as far as is known
+	stamp     time.Time // when it began: created_at and uploaded_at of what it makes
+	count     ImportCount
+	names     map[string]bool // packages whose records come
+	present   []File          // files of the owner that only need the label
+	discarded bool            // what an earlier try had staged was taken away, and the staging with it
+	marks     marks
 }
 
 // importedPackage is a package that gets files, and what they say of it.
@@ -85,6 +86,7 @@ type oldFile struct {
 	withdrawn       bool
 	added           int64  // of its record in the channel; 0 = none
 	json            []byte // of that record
+	listed          bool   // the channel lists it now, whatever an earlier try has staged
 }
 
 // load reads the repodata of the subdir and writes its rows, none of them visible.

@@ -97,8 +97,8 @@ func (i *importer) recall(ctx context.Context) error {
 			err := rows.Scan(&name)
 			m.touched[name] = true
 			return err
-		}, "SELECT DISTINCT name FROM generation_names WHERE channel_id = $1 AND subdir = $2 AND number > $3 AND number <> $4 AND number <= $5",
-			i.channel.ID, i.subdir, since, own, m.generation)
+		}, "SELECT DISTINCT name FROM generation_names WHERE channel_id = $1 AND subdir = $2 AND (number > $3 AND number <> $4 AND number <= $5 OR number = $6)",
+			i.channel.ID, i.subdir, since, own, m.generation, i.staging.generation)
 		if err != nil {
 			return fmt.Errorf("read what changed since the last import: %w", err)
 		}
