@@ -62,7 +62,7 @@ type ChannelUpdate struct {
 
 const channelColumns = `SELECT c.id, c.owner_id, o.name, o.kind, c.name, c.kind, c.visibility, c.locked, c.replace_rule,
 	c.description, c.source, c.generation, c.frozen_at, c.created_at,
-	coalesce((SELECT so.name || '/' || s.name FROM channels s JOIN owners so ON so.id = s.owner_id WHERE c.kind = 'snapshot' AND s.id = c.source), '')
+	coalesce((SELECT so.name || '/' || s.name FROM channels s JOIN owners so ON so.id = s.owner_id AND so.deleted_at IS NULL WHERE c.kind = 'snapshot' AND s.id = c.source), '')
 	FROM channels c JOIN owners o ON o.id = c.owner_id`
 
 func scanChannel(rows *sqldb.Rows, c *Channel) error {
@@ -91,7 +91,9 @@ func findChannel(ctx context.Context, db *sqldb.DB, o owner, name, lock string) 
 	return list[0], nil
 }
 
-// loadChannel finds a channel and judges whether the actor may do verb with it.
+// loadChannel finds a channel and judges whether the actor may do verb with it. A
+// snapshot of what the actor may not read is absent, for changes too: they tell what
+// it shows.
 func (c *change) loadChannel(ctx context.Context, verb access.Verb, ownerName, name string) (Channel, error) {
 	return loadChannel(ctx, c.tx, c.actor, verb, ownerName, name, c.lock())
 }
@@ -105,7 +107,7 @@ func loadChannel(ctx context.Context, db *sqldb.DB, actor access.Actor, verb acc
 	if err != nil {
 		return Channel{}, err
 	}
-	if err := may(actor, verb, ch.object()); err != nil || verb != access.Read {
+	if err := may(actor, verb, ch.object()); err != nil {
 		return ch, err
 	}
 	_, err = shows(ctx, db, actor, ch, ch.object())

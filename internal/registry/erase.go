@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"terrarium/internal/access"
+	"terrarium/internal/audit"
 	"terrarium/internal/errs"
 	"terrarium/internal/sqldb"
 )
@@ -225,7 +227,8 @@ func (r *Registry) eraseFiles(ctx context.Context, packages []string) (n int, er
 	return n, nil
 }
 
-// eraseChannel removes what is left of a channel, the channel last.
+// eraseChannel removes what is left of a channel: its snapshots, which have nothing
+// to show any more, and the channel last.
 func (r *Registry) eraseChannel(ctx context.Context, id string) error {
 	for _, rows := range []struct{ table, key string }{
 		{"records", "subdir, name, file_name, added"},
@@ -240,8 +243,39 @@ func (r *Registry) eraseChannel(ctx context.Context, id string) error {
 			return err
 		}
 	}
+	if err := r.db.Tx(ctx, func(tx *sqldb.DB) error { return r.eraseSnapshots(ctx, tx, id) }); err != nil {
+		return fmt.Errorf("erase the snapshots of a channel: %w", err)
+	}
 	if _, err := r.db.Exec(ctx, "DELETE FROM channels WHERE id = $1", id); err != nil {
 		return fmt.Errorf("erase a channel: %w", err)
+	}
+	return nil
+}
+
+// eraseSnapshots removes the snapshots of a channel with the grants on them, so that
+// their owners, who find a word of it in their logs, have the names back.
+func (r *Registry) eraseSnapshots(ctx context.Context, tx *sqldb.DB, id string) error {
+	list, err := sqldb.All(ctx, tx, scanChannel, channelColumns+" WHERE c.kind = 'snapshot' AND c.source = $1 ORDER BY c.id", id)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	if err := access.Bump(ctx, tx); err != nil { // for who was told what they may
+		return err
+	}
+	for _, ch := range list {
+		if _, err := tx.Exec(ctx, "DELETE FROM grants WHERE object_kind = 'channel' AND object_id = $1", ch.ID); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM channels WHERE id = $1", ch.ID); err != nil {
+			return err
+		}
+		err := audit.Write(ctx, tx, access.System(), audit.Entry{
+			At: r.now(), Action: "channel.erase", OwnerID: ch.OwnerID, ObjectKind: "channel", ObjectID: ch.ID,
+			ObjectName: ch.OwnerName + "/" + ch.Name, Before: channelFacts(ch),
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
