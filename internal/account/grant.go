@@ -47,7 +47,7 @@ func (a *Accounts) Grant(ctx context.Context, actor access.Actor, s Subject, o a
 	if !v.Valid() {
 		return errs.New(errs.Invalid, "A grant is read, write or admin; %q is none of them.", clip(string(v))).On("permission")
 	}
-	return a.changeGrant(ctx, actor, s, o, func(tx *sqldb.DB, subjectID string, _ access.Verb) (access.Verb, error) {
+	return a.changeGrant(ctx, actor, s, o, false, func(tx *sqldb.DB, subjectID string, _ access.Verb) (access.Verb, error) {
 		kind, id := target(o)
 		_, err := tx.Exec(ctx, `
 			INSERT INTO grants (id, subject_kind, subject_id, object_kind, object_id, verb, created_at, created_by)
@@ -59,9 +59,9 @@ func (a *Accounts) Grant(ctx context.Context, actor access.Actor, s Subject, o a
 }
 
 // Revoke takes a right away again, errs.NotFound where there is none. The actor
-// must administer the object.
+// must administer the object. Who was deleted and can be brought back has it still.
 func (a *Accounts) Revoke(ctx context.Context, actor access.Actor, s Subject, o access.Object) error {
-	return a.changeGrant(ctx, actor, s, o, func(tx *sqldb.DB, subjectID string, had access.Verb) (access.Verb, error) {
+	return a.changeGrant(ctx, actor, s, o, true, func(tx *sqldb.DB, subjectID string, had access.Verb) (access.Verb, error) {
 		if had == "" {
 			return "", errs.New(errs.NotFound, "%s has no grant of its own here.", clip(s.Name))
 		}
@@ -73,8 +73,9 @@ func (a *Accounts) Revoke(ctx context.Context, actor access.Actor, s Subject, o 
 }
 
 // changeGrant runs f between the checks and the audit row; f gives the right that
-// the subject has afterwards.
-func (a *Accounts) changeGrant(ctx context.Context, actor access.Actor, s Subject, o access.Object,
+// the subject has afterwards. Where it only takes, the subject may be one who was
+// deleted.
+func (a *Accounts) changeGrant(ctx context.Context, actor access.Actor, s Subject, o access.Object, takes bool,
 	f func(tx *sqldb.DB, subjectID string, had access.Verb) (access.Verb, error),
 ) error {
 	return a.change(ctx, func(tx *sqldb.DB) error {
@@ -85,11 +86,16 @@ func (a *Accounts) changeGrant(ctx context.Context, actor access.Actor, s Subjec
 		if err := access.Can(actor, access.Admin, o).Err(o); err != nil {
 			return err
 		}
+		kind, id := target(o)
 		subjectID, err := subjectOf(ctx, tx, s, o)
+		if takes && err != nil && s.Kind == "user" {
+			var u User
+			u, err = a.departed(ctx, tx, s.Name, err, "SELECT COUNT(*) FROM grants WHERE subject_kind = 'user' AND subject_id = $1 AND object_kind = $2 AND object_id = $3", kind, id)
+			subjectID = u.ID
+		}
 		if err != nil {
 			return err
 		}
-		kind, id := target(o)
 		var had access.Verb
 		err = tx.Row(ctx, "SELECT verb FROM grants WHERE subject_kind = $1 AND subject_id = $2 AND object_kind = $3 AND object_id = $4",
 			s.Kind, subjectID, kind, id).Scan(&had)

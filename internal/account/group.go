@@ -341,13 +341,17 @@ func (a *Accounts) AddGroupMember(ctx context.Context, actor access.Actor, org, 
 }
 
 // RemoveGroupMember takes a user out of a group, errs.NotFound where it is not in
-// it. Out of Owners, it stays a member; the last owner stays owner.
+// it. Out of Owners, it stays a member; the last owner stays owner. One who was
+// deleted and can be brought back is in it as others are.
 func (a *Accounts) RemoveGroupMember(ctx context.Context, actor access.Actor, org, group, user string) error {
 	if strings.EqualFold(group, Owners) {
 		return a.changeOwners(ctx, actor, org, user, access.RoleMember)
 	}
 	return a.changeGroup(ctx, actor, org, group, func(tx *sqldb.DB, o Owner, g Group) error {
 		u, err := userNamed(ctx, tx, user)
+		if err != nil {
+			u, err = a.departed(ctx, tx, user, err, "SELECT COUNT(*) FROM group_members WHERE user_id = $1 AND group_id = $2", g.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -369,7 +373,7 @@ func (a *Accounts) changeOwners(ctx context.Context, actor access.Actor, org, us
 	if !actor.Scopes.Allow(modifyGroup) {
 		return errs.New(errs.Forbidden, "This token lacks the scope %s. Make one that has it.", modifyGroup)
 	}
-	return a.changeRole(ctx, actor, org, user, func(name string, had access.Role) (access.Role, error) {
+	return a.changeRole(ctx, actor, org, user, shall != access.RoleOwner, func(name string, had access.Role) (access.Role, error) {
 		if shall != access.RoleOwner && had != access.RoleOwner {
 			return "", errs.New(errs.NotFound, "%s is not in the group owners.", name)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json/v2"
 	"fmt"
+	"strings"
 	"time"
 
 	"terrarium/internal/access"
@@ -27,6 +28,31 @@ func (a *Accounts) findDeleted(ctx context.Context, db *sqldb.DB, condition stri
 		FROM users AS u JOIN owners AS o ON o.id = u.owner_id
 		WHERE `+condition+" AND "+fmt.Sprintf(undoable, "$2"), arg, a.sinceUndoable()).Scan(append(u.into(), &hash, &u.DeletedAt)...)
 	return u, hash, err
+}
+
+// departed gives, where userNamed has not found one, a person who was deleted and can
+// be brought back, so that others can take from it what it holds with them: held
+// counts that, with the person's id as $1. The caller has judged the actor. Who holds
+// nothing stays as absent as it was.
+func (a *Accounts) departed(ctx context.Context, db *sqldb.DB, name string, absent error, held string, args ...any) (User, error) {
+	if !errs.Is(absent, errs.NotFound) {
+		return User{}, absent
+	}
+	u, _, err := a.findDeleted(ctx, db, "o.name = $1", clean(strings.ToLower(name)))
+	if noRows(err) {
+		return User{}, absent
+	}
+	if err != nil {
+		return User{}, fmt.Errorf("look up a deleted user: %w", err)
+	}
+	n := 0
+	if err := db.Row(ctx, held, append([]any{u.ID}, args...)...).Scan(&n); err != nil {
+		return User{}, fmt.Errorf("look what a deleted user holds: %w", err)
+	}
+	if n == 0 {
+		return User{}, absent
+	}
+	return u, nil
 }
 
 // toBeErased is the refusal of a sign-in of an account that was deleted.

@@ -167,7 +167,7 @@ func members(ctx context.Context, db *sqldb.DB, query string, args ...any) ([]Me
 // AddMember takes a user into an organisation. Owners and administrators may;
 // only owners make owners. Who belongs to it already is errs.Exists.
 func (a *Accounts) AddMember(ctx context.Context, actor access.Actor, org, user string, role access.Role) error {
-	return a.changeRole(ctx, actor, org, user, func(name string, had access.Role) (access.Role, error) {
+	return a.changeRole(ctx, actor, org, user, false, func(name string, had access.Role) (access.Role, error) {
 		if had != "" {
 			return "", errs.New(errs.Exists, "%s belongs to %s already.", name, org)
 		}
@@ -178,7 +178,7 @@ func (a *Accounts) AddMember(ctx context.Context, actor access.Actor, org, user 
 // SetRole gives a member another role. Only owners make and unmake owners; the
 // last one stays, errs.Forbidden.
 func (a *Accounts) SetRole(ctx context.Context, actor access.Actor, org, user string, role access.Role) error {
-	return a.changeRole(ctx, actor, org, user, func(name string, had access.Role) (access.Role, error) {
+	return a.changeRole(ctx, actor, org, user, false, func(name string, had access.Role) (access.Role, error) {
 		if had == "" {
 			return "", errs.New(errs.NotFound, "%s is no member of %s.", name, org)
 		}
@@ -188,9 +188,10 @@ func (a *Accounts) SetRole(ctx context.Context, actor access.Actor, org, user st
 
 // RemoveMember takes a user out of an organisation, with the places in its
 // groups, the grants on what it holds and its tokens. Members may leave; the last
-// owner may not, errs.Forbidden.
+// owner may not, errs.Forbidden. One who was deleted and can be brought back is a
+// member as others are.
 func (a *Accounts) RemoveMember(ctx context.Context, actor access.Actor, org, user string) error {
-	return a.changeRole(ctx, actor, org, user, func(name string, had access.Role) (access.Role, error) {
+	return a.changeRole(ctx, actor, org, user, true, func(name string, had access.Role) (access.Role, error) {
 		if had == "" {
 			return "", errs.New(errs.NotFound, "%s is no member of %s.", name, org)
 		}
@@ -206,14 +207,22 @@ func checkRole(role access.Role) error {
 }
 
 // changeRole is the one road of every change of a membership: decide gets the
-// role that the user has ("" none) and gives the one that it shall have.
-func (a *Accounts) changeRole(ctx context.Context, actor access.Actor, org, user string, decide func(name string, had access.Role) (access.Role, error)) error {
+// role that the user has ("" none) and gives the one that it shall have. Where it
+// only takes, the user may be one who was deleted.
+func (a *Accounts) changeRole(ctx context.Context, actor access.Actor, org, user string, takes bool,
+	decide func(name string, had access.Role) (access.Role, error),
+) error {
 	return a.change(ctx, func(tx *sqldb.DB) error {
 		o, err := organization(ctx, tx, org)
 		if err != nil {
 			return err
 		}
 		u, err := userNamed(ctx, tx, user)
+		if takes && err != nil {
+			if _, denied := a.administered(ctx, tx, actor, o.Name, ""); denied == nil {
+				u, err = a.departed(ctx, tx, user, err, "SELECT COUNT(*) FROM memberships WHERE user_id = $1 AND organization_id = $2", o.ID)
+			}
+		}
 		if err != nil {
 			return err
 		}

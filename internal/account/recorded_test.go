@@ -162,6 +162,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 			}},
 			{"SetPassword", changes, func() error { return w.SetPassword(ctx, op, "ana", password) }},
 			{"User", reads, func() error { _, err := w.User(ctx, ana, "ana"); return err }},
+			{"UserOrDeleted", reads, func() error { _, err := w.UserOrDeleted(ctx, op, "ana"); return err }},
 			{"Users", reads, func() error { _, _, err := w.Users(ctx, op, account.UserFilter{}); return err }},
 			{"DisableUser", changes, func() error { return w.DisableUser(ctx, op, "dara") }},
 			{"EnableUser", changes, func() error { return w.EnableUser(ctx, op, "dara") }},

@@ -83,6 +83,23 @@ func (a *Accounts) User(ctx context.Context, actor access.Actor, name string) (U
 	return u, nil
 }
 
+// UserOrDeleted is User for the operator, and gives those too who were deleted and
+// can be brought back.
+func (a *Accounts) UserOrDeleted(ctx context.Context, actor access.Actor, name string) (User, error) {
+	if err := access.Operates(actor); err != nil {
+		return User{}, err
+	}
+	return a.userOrDeleted(ctx, a.db, name)
+}
+
+func (a *Accounts) userOrDeleted(ctx context.Context, db *sqldb.DB, name string) (User, error) {
+	u, err := userNamed(ctx, db, name)
+	if err != nil {
+		u, err = a.departed(ctx, db, name, err, "SELECT COUNT(*) FROM users WHERE owner_id = $1")
+	}
+	return u, err
+}
+
 // Users lists the accounts by name for the operator, and gives what to ask next
 // with, "" at the end.
 func (a *Accounts) Users(ctx context.Context, actor access.Actor, f UserFilter) ([]User, string, error) {
@@ -179,7 +196,8 @@ func (a *Accounts) insertUser(ctx context.Context, tx *sqldb.DB, actor access.Ac
 }
 
 // DisableUser takes an account out of use: its sessions end, its tokens and its
-// password are refused. The last operator cannot be disabled.
+// password are refused. The last operator cannot be disabled. One who was deleted
+// and can be brought back can be, so that it is no way back into use.
 func (a *Accounts) DisableUser(ctx context.Context, actor access.Actor, name string) error {
 	return a.setDisabled(ctx, actor, name, true)
 }
@@ -194,7 +212,7 @@ func (a *Accounts) setDisabled(ctx context.Context, actor access.Actor, name str
 		return err
 	}
 	return a.change(ctx, func(tx *sqldb.DB) error {
-		u, err := userNamed(ctx, tx, name)
+		u, err := a.userOrDeleted(ctx, tx, name)
 		if err != nil {
 			return err
 		}

@@ -110,8 +110,10 @@ func (v *v1) users() {
 					return nil, err
 				}
 			}
+			find := accounts.User
 			if in.Body.Disabled != nil {
 				change := accounts.EnableUser
+				find = accounts.UserOrDeleted
 				if *in.Body.Disabled {
 					change = accounts.DisableUser
 				}
@@ -119,7 +121,7 @@ func (v *v1) users() {
 					return nil, err
 				}
 			}
-			u, err := accounts.User(ctx, actor, in.Name)
+			u, err := find(ctx, actor, in.Name)
 			if err != nil {
 				return nil, err
 			}

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -87,4 +88,92 @@ func TestDeletedSnapshot(t *testing.T) {
 	if err != nil || len(report.Faults) > 0 {
 		t.Errorf("fsck: %v, %v", report.Faults, err)
 	}
+}
+
+// TestTakeFromDeleted: what a deleted person holds with others is taken away as ever,
+// and stays so when the deletion is undone. Who may not take it learns nothing.
+func TestTakeFromDeleted(t *testing.T) {
+	a := apptest.New(t)
+	root, olga, ana, eve := a.Operator(t, "root"), a.User(t, "olga"), a.User(t, "ana"), a.User(t, "eve")
+	a.Org(t, "acme", olga)
+	ctx := t.Context()
+	must(t, a.Accounts.AddMember(ctx, olga.Actor(t), "acme", "ana", access.RoleOwner))
+	must(t, a.Accounts.AddMember(ctx, olga.Actor(t), "acme", "eve", access.RoleMember))
+	_, err := a.Accounts.CreateGroup(ctx, olga.Actor(t), "acme", account.NewGroup{Name: "team", Permission: access.Write})
+	must(t, err)
+	must(t, a.Accounts.AddGroupMember(ctx, olga.Actor(t), "acme", "team", "ana"))
+	for _, p := range []string{"one", "two"} {
+		olga.Upload(t, "olga", condatest.Spec{Name: p}, "private=true")
+	}
+	a.Want(t, http.StatusCreated, "PUT", "/api/packages/olga/one/collaborators/ana", apptest.Request{Token: olga.Token})
+	_, secret, err := a.Accounts.CreateToken(ctx, ana.Actor(t), account.NewToken{Name: "robot", OrganizationName: "acme"})
+	must(t, err)
+
+	_, err = a.Accounts.DeleteOwner(ctx, root.Actor(t), "ana", "ana")
+	must(t, err)
+	before := a.Dump(t)
+	const org = "/api/v1/organizations/acme"
+	for _, tt := range []struct {
+		p            *apptest.Person
+		method, path string
+		body         string
+	}{
+		{eve, "DELETE", org + "/members/ana", ""},
+		{eve, "DELETE", "/api/v1/groups/acme/team/members/ana", ""},
+		{eve, "DELETE", "/api/v1/groups/acme/owners/members/ana", ""},
+		{eve, "DELETE", "/api/packages/olga/one/collaborators/ana", ""},
+		{eve, "PATCH", "/api/v1/users/ana", `{"disabled":true}`},
+		// What a deleted person does not hold cannot be taken, and nothing is given to it.
+		{olga, "DELETE", "/api/packages/olga/two/collaborators/ana", ""},
+		{olga, "PUT", "/api/packages/olga/two/collaborators/ana", ""},
+		{olga, "PUT", "/api/v1/groups/acme/team/members/ana", ""},
+		{olga, "PATCH", org + "/members/ana", `{"role":"member"}`},
+	} {
+		r := apptest.Request{Token: tt.p.Token, Body: []byte(tt.body)}
+		got, never := a.Do(t, tt.method, tt.path, r), a.Do(t, tt.method, strings.ReplaceAll(tt.path, "/ana", "/nemo"), r)
+		if got.Status < 400 || got.Status != never.Status || strings.ReplaceAll(string(got.Body), "ana", "nemo") != string(never.Body) {
+			t.Errorf("%s, of a deleted person: %s; of nobody: %s", tt.p.Name, got, never)
+		}
+	}
+	if after := a.Dump(t); after != before {
+		t.Error("a change that was refused left rows")
+	}
+
+	as := apptest.Request{Token: olga.Token}
+	a.Want(t, http.StatusNoContent, "DELETE", "/api/v1/groups/acme/team/members/ana", as)
+	a.Want(t, http.StatusNoContent, "DELETE", "/api/v1/groups/acme/owners/members/ana", as)
+	if role, err := roleIn(a, "acme", ana.ID); err != nil || role != "member" {
+		t.Errorf("out of the group owners, the role is %q: %v", role, err)
+	}
+	a.Want(t, http.StatusNoContent, "DELETE", org+"/members/ana", as)
+	a.Want(t, http.StatusNotFound, "DELETE", org+"/members/ana", as) // once is enough
+	a.Want(t, http.StatusCreated, "DELETE", "/api/packages/olga/one/collaborators/ana", as)
+	disable := apptest.Request{Token: root.Token, Body: []byte(`{"disabled":true}`)}
+	a.Want(t, http.StatusOK, "PATCH", "/api/v1/users/ana", disable)
+	for _, action := range []string{"group.remove-member olga", "member.remove olga", "token.revoke olga"} {
+		if actions := logged(t, a, root, "acme"); !slices.Contains(actions, action) {
+			t.Errorf("the log of acme has %v, not %s", actions, action)
+		}
+	}
+
+	_, err = a.Accounts.RestoreOwner(ctx, root.Actor(t), "ana")
+	must(t, err)
+	a.Want(t, http.StatusUnauthorized, "GET", "/api/user", apptest.Request{Token: ana.Token}) // disabled
+	must(t, a.Accounts.EnableUser(ctx, root.Actor(t), "ana"))
+	a.Want(t, http.StatusOK, "GET", "/api/user", apptest.Request{Token: ana.Token})
+	a.Want(t, http.StatusNotFound, "GET", "/api/package/olga/one", apptest.Request{Token: ana.Token})
+	a.Want(t, http.StatusForbidden, "GET", org+"/members", apptest.Request{Token: ana.Token})
+	a.Want(t, http.StatusUnauthorized, "GET", "/api/user", apptest.Request{Token: secret})
+	for _, table := range []string{"memberships", "group_members"} {
+		for _, row := range a.Rows(t).Of(t, table) {
+			if row["user_id"] == ana.ID {
+				t.Errorf("%s still has ana: %v", table, row)
+			}
+		}
+	}
+}
+
+func roleIn(a *apptest.App, org, userID string) (role string, err error) {
+	err = a.DB.Row(context.Background(), "SELECT m.role FROM memberships AS m JOIN owners AS o ON o.id = m.organization_id WHERE o.name = $1 AND m.user_id = $2", org, userID).Scan(&role)
+	return role, err
 }
