@@ -70,11 +70,39 @@ func (a *Accounts) EraseRights(ctx context.Context, o Owner) error {
 	return nil
 }
 
+// quoting are the deeds on an owner whose rows in the log have what it said of itself,
+// or its address.
+func quoting() []string {
+	return []string{
+		"user.create", "user.sign-up", "user.create-operator", "user.verify-email", "user.update",
+		"organization.create", "organization.update",
+	}
+}
+
 // EndErasing removes what a person or an organisation said of itself, the address
-// and the password's hash, and writes down that the owner is erased. held is what
-// the caller has removed of it, for the log. The name stays reserved.
+// and the password's hash, from the log too, and writes down that the owner is
+// erased. held is what the caller has removed of it, for the log. The name stays
+// reserved.
 func (a *Accounts) EndErasing(ctx context.Context, actor access.Actor, o Owner, held map[string]any) error {
+	var address string
+	err := a.db.Row(ctx, "SELECT email_key FROM users WHERE owner_id = $1", o.ID).Scan(&address)
+	if err != nil && !noRows(err) {
+		return fmt.Errorf("look up the address of %s: %w", o.Name, err)
+	}
+	var named []string
+	if address != "" { // outside the transaction: it walks through the log
+		named, err = audit.OnAddresses(ctx, a.db, func(s string) bool { return emailKey(s) == address })
+		if err != nil {
+			return err
+		}
+	}
 	return a.change(ctx, func(tx *sqldb.DB) error {
+		if err := audit.Blank(ctx, tx, o.ID, quoting(), named); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM links WHERE email = $1 AND email <> ''", address); err != nil {
+			return fmt.Errorf("erase the invitations of %s: %w", o.Name, err)
+		}
 		for _, query := range []string{
 			"DELETE FROM users WHERE owner_id = $1",
 			"DELETE FROM organizations WHERE owner_id = $1",

@@ -287,7 +287,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 				t.Errorf("%s (%s) changed %v, audited %v, new generation %v", step.method, step.what, changed, audited, bumped)
 			}
 			for _, old := range before["audit"] {
-				if !slices.Contains(after["audit"], old) {
+				if !slices.Contains(after["audit"], old) && step.method != "EndErasing" { // which blanks some, see audit.Blank
 					t.Errorf("%s changed the audit row %s", step.method, old)
 				}
 			}

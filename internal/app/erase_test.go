@@ -28,6 +28,12 @@ func TestErase(t *testing.T) {
 	acme := a.Org(t, "acme", eve)
 	ctx := t.Context()
 	must(t, a.Accounts.UpdateProfile(ctx, ana.Actor(t), "ana", account.Profile{FullName: "Ana Oliveira", Location: "Lisbon", Description: "Maps"}))
+	must(t, a.Accounts.UpdateProfile(ctx, ana.Actor(t), "ana", account.Profile{FullName: "Ana Oliveira"})) // now also what a change ended
+	must(t, a.Accounts.UpdateProfile(ctx, eve.Actor(t), "acme", account.Profile{Description: "Acmes at sea"}))
+	for _, address := range []string{"Ana@example.com", "else@example.com"} {
+		_, err := a.Accounts.Invite(ctx, root.Actor(t), address)
+		must(t, err)
+	}
 	must(t, a.Accounts.AddMember(ctx, eve.Actor(t), "acme", "ana", access.RoleOwner))
 	_, err := a.Accounts.CreateGroup(ctx, eve.Actor(t), "acme", account.NewGroup{Name: "team", Permission: access.Write})
 	must(t, err)
@@ -98,6 +104,18 @@ func TestErase(t *testing.T) {
 					t.Errorf("a row of %s still says %s: %.300s", table, word, text)
 				}
 			}
+		}
+	}
+	for line := range strings.Lines(a.Dump(t)) {
+		for _, word := range []string{"oliveira", "lisbon", "maps", "ana@example.com", "acmes at sea", "acme@example.com"} {
+			if strings.Contains(strings.ToLower(line), word) {
+				t.Errorf("a row still says %s: %.300s", word, line)
+			}
+		}
+	}
+	for _, word := range []string{"else@example.com", "eve@example.com"} {
+		if !strings.Contains(fmt.Sprint(rows.Of(t, "audit")), word) {
+			t.Errorf("the log lost %s, of somebody else", word)
 		}
 	}
 	if len(rows.Of(t, "generations")) >= generations || len(rows.Of(t, "file_rows")) != 1 {

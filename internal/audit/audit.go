@@ -1,5 +1,6 @@
 // Package audit keeps the record of who did what: one row for each change,
-// written in the transaction of the change and never changed afterwards.
+// written in the transaction of the change and never changed afterwards, but that
+// Blank takes out what it quotes of a person or an organisation that is erased.
 //
 // Rows hold no secrets: callers hand in the fields that people may see.
 package audit
