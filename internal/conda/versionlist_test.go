@@ -99,7 +99,7 @@ func TestRelationsAsVersionsCompare(t *testing.T) {
 		for operator, outcomes := range holds {
 			s, err := conda.ParseVersionSpec(operator + w.String())
 			if err != nil {
-				t.Skip("not an operand")
+				t.Fatalf("%s%s: %v", operator, w, err)
 			}
 			if got, want := s.Match(v), slices.Contains(outcomes, v.Compare(w)); got != want {
 				t.Fatalf("%s takes %s: %t, want %t", s, v, got, want)
