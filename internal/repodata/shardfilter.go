@@ -17,14 +17,7 @@ import (
 func FilterShard(data []byte, keep func(place int) bool) (filtered []byte, sum [sha256.Size]byte, err error) {
 	e := getEncoder()
 	defer e.release()
-	d := decoders.Get().(*zstd.Decoder)
-	defer decoders.Put(d)
-	raw, err := d.DecodeAll(data, e.raw[:0])
-	if err != nil {
-		return nil, sum, fmt.Errorf("unpacking a shard: %w", err)
-	}
-	e.raw = raw
-	parts, err := shardParts(raw)
+	parts, err := e.unpackParts(data)
 	if err != nil {
 		return nil, sum, err
 	}
@@ -36,6 +29,18 @@ func FilterShard(data []byte, keep func(place int) bool) (filtered []byte, sum [
 	}
 	filtered, sum = e.encodeParts(kept)
 	return filtered, sum, nil
+}
+
+// unpackParts gives the parts of a shard; they lie in the buffer of the encoder.
+func (e *encoder) unpackParts(data []byte) ([]shardPart, error) {
+	d := decoders.Get().(*zstd.Decoder)
+	defer decoders.Put(d)
+	raw, err := d.DecodeAll(data, e.raw[:0])
+	if err != nil {
+		return nil, fmt.Errorf("unpacking a shard: %w", err)
+	}
+	e.raw = raw
+	return shardParts(raw)
 }
 
 // inOrder gives the parts by the names of their files.

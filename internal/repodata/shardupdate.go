@@ -3,10 +3,8 @@ package repodata
 import (
 	"bytes"
 	"crypto/sha256"
-	"fmt"
 	"slices"
 
-	"github.com/klauspost/compress/zstd"
 	"github.com/tinylib/msgp/msgp"
 )
 
@@ -18,14 +16,7 @@ import (
 func UpdateShard(data []byte, put []ShardFile, gone []string) (updated []byte, sum [sha256.Size]byte, err error) {
 	e := getEncoder()
 	defer e.release()
-	d := decoders.Get().(*zstd.Decoder)
-	defer decoders.Put(d)
-	raw, err := d.DecodeAll(data, e.raw[:0])
-	if err != nil {
-		return nil, sum, fmt.Errorf("unpacking a shard: %w", err)
-	}
-	e.raw = raw
-	parts, err := shardParts(raw)
+	parts, err := e.unpackParts(data)
 	if err != nil {
 		return nil, sum, err
 	}
