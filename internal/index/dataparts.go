@@ -62,15 +62,7 @@ func (x *Index) dataParts(ctx context.Context, open registry.Opened, st *state) 
 	if m := p.before.Load(); m != nil {
 		before = *m
 	}
-	made, missing := make(map[string]*dataPart, len(of)), []string{}
-	for name, entries := range of {
-		if b := before[name]; b != nil && slices.Equal(b.of, entries) {
-			made[name] = b
-			continue
-		}
-		made[name] = &dataPart{of: entries}
-		missing = append(missing, name)
-	}
+	made, missing := shareParts(before, of)
 	if err := x.makeParts(ctx, open, st, made, missing, func(string, string, string) bool { return true }); err != nil {
 		return nil, err
 	}
@@ -92,18 +84,25 @@ func (x *Index) filteredParts(ctx context.Context, open registry.Opened, st *sta
 			of[e.name] = append(of[e.name], e)
 		}
 	}
-	made, missing := make(map[string]*dataPart, len(of)), []string{}
+	made, missing := shareParts(whole, of)
+	return made, x.makeParts(ctx, open, st, made, missing, func(subdir, name, fileName string) bool {
+		return views[subdir] != nil && views[subdir].lists(name, fileName)
+	})
+}
+
+// shareParts takes the known parts of names that have the same entries still; the
+// others are missing, and to be filled in.
+func shareParts(known map[string]*dataPart, of map[string][]*entry) (made map[string]*dataPart, missing []string) {
+	made = make(map[string]*dataPart, len(of))
 	for name, entries := range of {
-		if p := whole[name]; p != nil && slices.Equal(p.of, entries) {
+		if p := known[name]; p != nil && slices.Equal(p.of, entries) {
 			made[name] = p
 			continue
 		}
 		made[name] = &dataPart{of: entries}
 		missing = append(missing, name)
 	}
-	return made, x.makeParts(ctx, open, st, made, missing, func(subdir, name, fileName string) bool {
-		return views[subdir] != nil && views[subdir].lists(name, fileName)
-	})
+	return made, missing
 }
 
 // makeParts fills in the parts of the missing names, of the files that are listed.

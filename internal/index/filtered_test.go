@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json/v2"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,22 +61,11 @@ func (m made) into(w *world, channel string, keep func(file string, r map[string
 // intoWith is into for packages some of which are to be private.
 func (m made) intoWith(w *world, channel string, private func(name string) bool, keep func(file string, r map[string]any) bool) registry.Opened {
 	w.Helper()
-	doc := map[string]any{"info": map[string]any{"subdir": "linux-64"}, "packages": map[string]any{}, "packages.conda": map[string]any{}}
-	for file, r := range m {
-		if keep(file, r) {
-			group := "packages"
-			if strings.HasSuffix(file, ".conda") {
-				group = "packages.conda"
-			}
-			doc[group].(map[string]any)[file] = r
-		}
-	}
-	b, err := json.Marshal(doc)
-	if err != nil {
-		w.Fatal(err)
-	}
-	folder := fstest.MapFS{"linux-64/repodata.json": {Data: b}}
-	report, err := w.reg.Import(w.Context(), w.ana, "ana", channel, registry.ImportSource{Files: folder, MetadataOnly: true, BaseURL: "https://channel.test", Private: private}, nil)
+	kept := maps.Clone(m)
+	maps.DeleteFunc(kept, func(file string, r map[string]any) bool { return !keep(file, r) })
+	src := kept.source(w)
+	src.Private = private
+	report, err := w.reg.Import(w.Context(), w.ana, "ana", channel, src, nil)
 	if err != nil {
 		w.Fatal(err)
 	}
