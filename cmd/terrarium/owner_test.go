@@ -21,13 +21,13 @@ func TestOwnerCommands(t *testing.T) {
 	do(0, "ana made", "user", "create", "ana", "--email", "ana@example.com", "--password-stdin")
 	do(0, "terrarium owner restore ana", "owner", "delete", "Ana")
 	do(1, "There is no user or organisation ana.", "owner", "delete", "ana")
-	do(1, "There is no user ana.", "user", "disable", "ana")
+	do(0, "ana disabled", "user", "disable", "ana") // So that they cannot undo it.
 	do(0, "ana  user", "owner", "deleted")
 	do(0, `"name": "ana"`, "owner", "deleted", "--json")
 	do(1, "is taken", "user", "create", "ana", "--email", "other@example.com")
 	do(0, "ana restored", "owner", "restore", "ana")
 	do(1, "ana is not deleted.", "owner", "restore", "ana")
-	do(0, "ana@example.com", "user", "list")
+	do(0, "disabled", "user", "list")
 
 	do(0, "", "owner", "delete", "ana")
 	do(0, "swept 0 files", "gc")
