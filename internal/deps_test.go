@@ -45,6 +45,7 @@ var table = map[string]row{
 	"repodata": {formats, []string{"errs", "conda"}},
 
 	"dial":        {mechanisms, []string{"errs"}},
+	"http1":       {mechanisms, nil},
 	"trace":       {mechanisms, []string{"errs", "dial"}},
 	"sqldb":       {mechanisms, []string{"errs", "trace"}},
 	"blob":        {mechanisms, []string{"errs", "dial", "trace", "blob/s3blob"}},

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"terrarium/internal/condahttp"
 	"terrarium/internal/errs"
+	"terrarium/internal/http1"
 )
 
 // Serving says how to serve.
@@ -53,7 +55,8 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 	floor := make([]byte, heapFloor)
 	defer runtime.KeepAlive(floor)
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
+	front := &http1.Front{Server: srv, Plain: condahttp.Metadata}
+	go func() { served <- front.Serve(ln) }()
 	s.Say("listening on " + a.Config.URL)
 
 	background, stop := context.WithCancel(ctx)
@@ -64,7 +67,7 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 		select {
 		case err := <-begun:
 			if err != nil && ctx.Err() == nil {
-				return errors.Join(err, srv.Close())
+				return errors.Join(err, front.Close())
 			}
 			begun = nil
 		case err := <-served:
@@ -73,7 +76,7 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 			a.ready.Store(false)
 			drain, cancel := context.WithTimeout(context.Background(), drainFor)
 			defer cancel()
-			err := srv.Shutdown(drain)
+			err := front.Shutdown(drain)
 			stop()
 			stopping, cancelJobs := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancelJobs()
@@ -85,7 +88,7 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 			}
 			if errors.Is(err, context.DeadlineExceeded) {
 				a.Log.Warn("requests were cut off after draining", "after", drainFor)
-				return srv.Close()
+				return front.Close()
 			}
 			return err
 		}

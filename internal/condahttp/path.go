@@ -15,6 +15,12 @@ type address struct {
 	file    string // "repodata.json", "shards/HASH.msgpack.zst", a package; "" for a folder
 }
 
+// Metadata reports whether a path is that of a document or a shard of a channel,
+// which come from memory: what clients ask by the hundred.
+func Metadata(path string) bool {
+	return strings.HasPrefix(path, "/conda/") && (strings.HasSuffix(path, ".zst") || strings.HasSuffix(path, ".json"))
+}
+
 // channelDocument reports whether a file belongs to a channel, not to a subdir.
 func channelDocument(file string) bool {
 	switch file {

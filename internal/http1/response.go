@@ -1,0 +1,241 @@
+package http1
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// response is an http.ResponseWriter. What it writes is what net/http would. Head and
+// body go out together, where they are small in one buffer, else without a copy.
+type response struct {
+	conn   *conn
+	header http.Header
+	head   bool // the request was HEAD
+
+	status  int   // 0 before WriteHeader
+	length  int64 // that the handler named, or -1
+	sent    int64 // of the body, by the handler
+	open    bool  // the head ends in buf, or has gone
+	chunked bool
+	last    bool // the connection ends behind it
+	failed  error
+
+	buf   []byte // of the answer, not yet written
+	body  []byte // of a body of unknown length
+	names []string
+	iov   [2][]byte
+	iovec net.Buffers // of iov, what one call writes
+}
+
+const (
+	// together is how long an answer may be to be copied into one buffer.
+	together = 4 << 10
+	// framed is how much of a body of unknown length waits for its end, which
+	// makes its length known. What is longer goes out in chunks.
+	framed = 16 << 10
+)
+
+// begin makes it that of the next request.
+func (w *response) begin(head bool) {
+	clear(w.header)
+	*w = response{conn: w.conn, header: w.header, head: head, length: -1, buf: w.buf[:0], body: w.body[:0], names: w.names[:0]}
+}
+
+// Header implements http.ResponseWriter.
+func (w *response) Header() http.Header { return w.header }
+
+// WriteHeader implements http.ResponseWriter. Interim answers (1xx) are not sent,
+// which a server need not do.
+func (w *response) WriteHeader(status int) {
+	switch {
+	case status < 100 || status > 999:
+		panic(fmt.Sprintf("invalid WriteHeader code %v", status))
+	case status < 200:
+		return
+	case w.status != 0:
+		w.conn.front.logf("http1: superfluous WriteHeader call: %d after %d", status, w.status)
+		return
+	}
+	w.status = status
+	w.buf = append(w.buf, "HTTP/1.1 "...)
+	w.buf = strconv.AppendInt(w.buf, int64(status), 10)
+	w.buf = append(append(append(w.buf, ' '), http.StatusText(status)...), "\r\n"...)
+	for name := range w.header {
+		w.names = append(w.names, name)
+	}
+	slices.Sort(w.names)
+	for _, name := range w.names {
+		values := w.header[name]
+		switch name {
+		case "Content-Length":
+			w.measure(values)
+			continue
+		case "Content-Type":
+			if status == http.StatusNotModified {
+				continue
+			}
+		case "Connection":
+			w.last = w.last || len(values) > 0 && strings.EqualFold(values[0], "close")
+			continue
+		case "Transfer-Encoding", "Trailer":
+			continue
+		}
+		if !every(name, inName) {
+			continue
+		}
+		for _, value := range values {
+			w.line(name, value)
+		}
+	}
+	if _, dated := w.header["Date"]; !dated {
+		w.line("Date", w.conn.front.now())
+	}
+	if w.last = w.last || w.conn.front.draining.Load(); w.last {
+		w.line("Connection", "close")
+	}
+}
+
+// measure takes the length that the handler names.
+func (w *response) measure(values []string) {
+	if len(values) == 0 || !w.bodied() {
+		return
+	}
+	n, err := strconv.ParseInt(values[0], 10, 64)
+	if err != nil || n < 0 {
+		w.conn.front.logf("http1: invalid Content-Length of %q", values[0])
+		return
+	}
+	w.length = n
+	w.line("Content-Length", values[0])
+}
+
+// line appends a header. A value cannot end its line.
+func (w *response) line(name, value string) {
+	w.buf = append(append(w.buf, name...), ": "...)
+	if strings.ContainsAny(value, "\r\n") {
+		value = strings.NewReplacer("\r", " ", "\n", " ").Replace(value)
+	}
+	w.buf = append(append(w.buf, strings.Trim(value, " \t")...), "\r\n"...)
+}
+
+// bodied reports whether an answer of the status may have a body.
+func (w *response) bodied() bool {
+	return w.status != http.StatusNoContent && w.status != http.StatusNotModified
+}
+
+// Write implements http.ResponseWriter.
+func (w *response) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	switch {
+	case !w.bodied():
+		return 0, http.ErrBodyNotAllowed
+	case w.length >= 0 && w.sent+int64(len(p)) > w.length:
+		return 0, http.ErrContentLength
+	}
+	w.sent += int64(len(p))
+	switch {
+	case w.head && w.length < 0:
+		w.body = append(w.body, p[:min(len(p), together-len(w.body))]...) // for its type
+	case w.length < 0 && !w.chunked && len(w.body)+len(p) <= framed:
+		w.body = append(w.body, p...)
+	case w.length < 0:
+		w.chunk(p)
+	case len(p) > 0:
+		w.begun(p)
+		w.put(p)
+	}
+	return len(p), w.failed
+}
+
+// begun ends the head. p is how the body begins, which tells its type where the
+// handler did not.
+func (w *response) begun(p []byte) {
+	if w.open {
+		return
+	}
+	w.open = true
+	_, typed := w.header["Content-Type"]
+	if !typed && len(p) > 0 && w.header.Get("Content-Encoding") == "" {
+		w.line("Content-Type", http.DetectContentType(p))
+	}
+	w.buf = append(w.buf, "\r\n"...)
+}
+
+// chunk writes what waits, and p behind it, as chunks (RFC 9112 §7.1).
+func (w *response) chunk(p []byte) {
+	if !w.chunked {
+		w.chunked = true
+		w.line("Transfer-Encoding", "chunked")
+		if len(w.body) > 0 {
+			w.begun(w.body)
+			w.chunk(w.body)
+			w.body = w.body[:0]
+		} else {
+			w.begun(p)
+		}
+	}
+	if len(p) == 0 {
+		return // the end of the body
+	}
+	w.buf = append(strconv.AppendInt(w.buf, int64(len(p)), 16), "\r\n"...)
+	w.put(p)
+	w.buf = append(w.buf, "\r\n"...)
+}
+
+// put writes bytes of the body behind what waits.
+func (w *response) put(p []byte) {
+	if w.head {
+		return
+	}
+	if len(w.buf)+len(p) <= together {
+		w.buf = append(w.buf, p...)
+		return
+	}
+	w.flush(p)
+}
+
+// flush writes what waits, and p.
+func (w *response) flush(p []byte) {
+	if w.failed != nil {
+		return
+	}
+	w.iov = [2][]byte{w.buf, p}
+	w.iovec = w.iov[:]
+	_, w.failed = w.iovec.WriteTo(w.conn.tcp)
+	w.buf, w.iov = w.buf[:0], [2][]byte{} // an idle connection keeps no document
+}
+
+// finish writes what is left when the handler has returned, and reports whether
+// another request may follow. The error is that of an answer that is not whole.
+func (w *response) finish() (again bool, err error) {
+	if w.failed != nil {
+		return false, w.failed
+	}
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.length < 0 && !w.chunked {
+		if w.bodied() && (!w.head || w.sent > 0) {
+			w.line("Content-Length", strconv.FormatInt(w.sent, 10))
+		}
+		w.begun(w.body)
+		w.put(w.body)
+	}
+	w.begun(nil)
+	if w.chunked && !w.head {
+		w.buf = append(w.buf, "0\r\n\r\n"...)
+	}
+	if len(w.buf) > 0 {
+		w.flush(nil)
+	}
+	if w.failed == nil && w.length > w.sent && !w.head {
+		w.failed = http.ErrContentLength
+	}
+	return !w.last && !w.conn.front.draining.Load(), w.failed
+}
