@@ -44,18 +44,13 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 	if err != nil {
 		return errors.Join(err, ln.Close())
 	}
-	srv := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog:    slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn), // failed handshakes and the like
-		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-	}
 	if ln, err = a.secure(ln, s.Say); err != nil {
 		return err
 	}
 	floor := make([]byte, heapFloor)
 	defer runtime.KeepAlive(floor)
 	served := make(chan error, 1)
-	front := &http1.Front{Server: srv, Plain: condahttp.Metadata}
+	front := a.Front(ctx, handler)
 	go func() { served <- front.Serve(ln) }()
 	s.Say("listening on " + a.Config.URL)
 
@@ -93,6 +88,16 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 			return err
 		}
 	}
+}
+
+// Front is what answers connections with the handler; ctx gives requests its values
+// and not its end.
+func (a *App) Front(ctx context.Context, handler http.Handler) *http1.Front {
+	return &http1.Front{Plain: condahttp.Metadata, Server: &http.Server{
+		Handler: handler, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog:    slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn), // failed handshakes and the like
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}}
 }
 
 // Begin does what a server does before it is ready, and starts its background,

@@ -7,7 +7,7 @@ package apptest
 
 import (
 	"context"
-	"log/slog"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -161,20 +161,23 @@ func (a *App) start(cfg app.Config, ln net.Listener) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(handler)
-	server.Listener.Close()
-	server.Listener = ln
-	server.Config.ErrorLog = slog.NewLogLogger(program.Log.Handler(), slog.LevelError)
-	server.Start()
+	front := program.Front(ctx, handler)
+	served := make(chan error, 1)
+	go func() { served <- front.Serve(ln) }()
 	if err := program.Begin(ctx, app.Serving{Version: "test", Say: func(string) {}}); err != nil {
 		a.t.Fatal(err)
 	}
 	a.stop = func() {
 		a.client.CloseIdleConnections()
-		server.Close()
-		cancel()
 		stopping, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer done()
+		if err := front.Shutdown(stopping); err != nil {
+			a.t.Errorf("requests did not end: %v", err)
+		}
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			a.t.Errorf("the server ended with %v", err)
+		}
+		cancel()
 		if err := program.Jobs.Stop(stopping); err != nil {
 			a.t.Errorf("stop the jobs: %v", err)
 		}

@@ -31,14 +31,16 @@ type conn struct {
 
 	// These are used again for each request: by contract a handler keeps neither
 	// request nor headers when it has returned.
-	ctx    context.Context //nolint:containedctx // that of the server, which each request begins with
+	fresh  *http.Request // what each request begins as
+	req    http.Request
 	header http.Header
 	url    url.URL
 	out    response
 }
 
 func newConn(f *Front, tcp *net.TCPConn, ctx context.Context) *conn {
-	c := &conn{front: f, tcp: tcp, remote: tcp.RemoteAddr().String(), ctx: ctx, header: http.Header{}}
+	c := &conn{front: f, tcp: tcp, remote: tcp.RemoteAddr().String(), header: http.Header{}}
+	c.fresh = (&http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, RemoteAddr: c.remote}).WithContext(ctx)
 	c.out = response{conn: c, header: http.Header{}}
 	c.in = make([]byte, 0, maxHead)
 	return c
@@ -145,12 +147,10 @@ func (c *conn) answer(end int) bool {
 		return false
 	}
 	c.url = url.URL{Path: head.path}
-	r := &http.Request{
-		Method: head.method, URL: &c.url, RequestURI: head.path, Host: head.host, Header: c.header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, RemoteAddr: c.remote,
-	}
+	c.req = *c.fresh
+	c.req.Method, c.req.URL, c.req.RequestURI, c.req.Host, c.req.Header = head.method, &c.url, head.path, head.host, c.header
 	c.out.begin(head.method == http.MethodHead)
-	c.call(r.WithContext(c.ctx))
+	c.call(&c.req)
 	return true
 }
 

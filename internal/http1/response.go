@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
+	"net/textproto"
 	"strconv"
 	"strings"
 )
@@ -26,7 +26,6 @@ type response struct {
 
 	buf   []byte // of the answer, not yet written
 	body  []byte // of a body of unknown length
-	names []string
 	iov   [2][]byte
 	iovec net.Buffers // of iov, what one call writes
 }
@@ -42,7 +41,7 @@ const (
 // begin makes it that of the next request.
 func (w *response) begin(head bool) {
 	clear(w.header)
-	*w = response{conn: w.conn, header: w.header, head: head, length: -1, buf: w.buf[:0], body: w.body[:0], names: w.names[:0]}
+	*w = response{conn: w.conn, header: w.header, head: head, length: -1, buf: w.buf[:0], body: w.body[:0]}
 }
 
 // Header implements http.ResponseWriter.
@@ -64,12 +63,7 @@ func (w *response) WriteHeader(status int) {
 	w.buf = append(w.buf, "HTTP/1.1 "...)
 	w.buf = strconv.AppendInt(w.buf, int64(status), 10)
 	w.buf = append(append(append(w.buf, ' '), http.StatusText(status)...), "\r\n"...)
-	for name := range w.header {
-		w.names = append(w.names, name)
-	}
-	slices.Sort(w.names)
-	for _, name := range w.names {
-		values := w.header[name]
+	for name, values := range w.header { // in any order (RFC 9110 §5.3)
 		switch name {
 		case "Content-Length":
 			w.measure(values)
@@ -116,10 +110,10 @@ func (w *response) measure(values []string) {
 // line appends a header. A value cannot end its line.
 func (w *response) line(name, value string) {
 	w.buf = append(append(w.buf, name...), ": "...)
-	if strings.ContainsAny(value, "\r\n") {
+	if !every(value, inValue) {
 		value = strings.NewReplacer("\r", " ", "\n", " ").Replace(value)
 	}
-	w.buf = append(append(w.buf, strings.Trim(value, " \t")...), "\r\n"...)
+	w.buf = append(append(w.buf, textproto.TrimString(value)...), "\r\n"...)
 }
 
 // bodied reports whether an answer of the status may have a body.
@@ -205,10 +199,15 @@ func (w *response) flush(p []byte) {
 	if w.failed != nil {
 		return
 	}
-	w.iov = [2][]byte{w.buf, p}
-	w.iovec = w.iov[:]
-	_, w.failed = w.iovec.WriteTo(w.conn.tcp)
-	w.buf, w.iov = w.buf[:0], [2][]byte{} // an idle connection keeps no document
+	if len(p) == 0 {
+		_, w.failed = w.conn.tcp.Write(w.buf)
+	} else {
+		w.iov = [2][]byte{w.buf, p}
+		w.iovec = w.iov[:]
+		_, w.failed = w.iovec.WriteTo(w.conn.tcp)
+		w.iov = [2][]byte{} // an idle connection keeps no document
+	}
+	w.buf = w.buf[:0]
 }
 
 // finish writes what is left when the handler has returned, and reports whether

@@ -111,7 +111,7 @@ func PathToken(r *http.Request) string {
 // behind /repo, before anything else looks at the URL.
 func StripToken(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, rest, ok := cutToken(r.URL.EscapedPath())
+		token, rest, ok := cutToken(escapedPath(r))
 		if !ok {
 			next.ServeHTTP(w, r)
 			return

@@ -102,7 +102,7 @@ func (f *Frame) Begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := f.Now()
 		e := &Event{ID: requestID()}
-		path := Redact(r.URL.EscapedPath())
+		path := Redact(escapedPath(r))
 		ctx, span := f.Tracer.Receive(r.Context(), r.Header.Get("Traceparent"))
 		e.span = span
 		ctx = context.WithValue(ctx, eventKey{}, e)
@@ -221,11 +221,14 @@ func Redact(s string) string {
 func suspicious(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
+		case c != '-' && c != '/' && c < utf8.RuneSelf:
 		case c >= utf8.RuneSelf:
 			return true
-		case c == '-' && i >= 2 && s[i-1]|0x20 == 'm' && s[i-2]|0x20 == 't':
-			return true
-		case c == '/':
+		case c == '-':
+			if i >= 2 && s[i-1]|0x20 == 'm' && s[i-2]|0x20 == 't' {
+				return true
+			}
+		case i+1 < len(s) && strings.IndexByte(firsts, s[i+1]|0x20) >= 0:
 			for _, word := range before {
 				if end := i + len(word); end <= len(s) && strings.EqualFold(s[i:end], word) {
 					return true
@@ -238,6 +241,9 @@ func suspicious(s string) bool {
 
 // before are the words of secrets behind which a secret stands.
 var before = []string{"/t/", "/reset/", "/verify/", "/setup/", "/invite/", "/_storage/"}
+
+// firsts are the letters with which these begin, with the bit of small letters set.
+const firsts = "trvsi\x7f"
 
 // nosniff is shared by all answers; nobody changes a list of a header in place.
 var nosniff = []string{"nosniff"}

@@ -10,6 +10,15 @@ import (
 	"terrarium/internal/errs"
 )
 
+// escapedPath is r.URL.EscapedPath. Most paths came as they are read, which costs
+// less to see than to escape them again.
+func escapedPath(r *http.Request) string {
+	if r.RequestURI == r.URL.Path {
+		return r.URL.Path
+	}
+	return r.URL.EscapedPath()
+}
+
 // setPath puts an escaped path into u.
 func setPath(u *url.URL, escaped string) error {
 	if escaped == "" {
