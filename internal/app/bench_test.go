@@ -30,7 +30,7 @@ func BenchmarkShard(b *testing.B) {
 	ana := a.User(b, "ana")
 	ana.Upload(b, "ana", condatest.Spec{Name: "numpy", Version: "1.0", Subdir: "linux-64"}, "")
 	const folder = "/conda/ana/main/linux-64/"
-	index, err := repodata.DecodeShardIndex([]byte(a.Want(b, http.StatusOK, http.MethodGet, folder+"repodata_shards.msgpack.zst", apptest.Request{}).Body))
+	index, err := repodata.DecodeShardIndex(a.Want(b, http.StatusOK, http.MethodGet, folder+"repodata_shards.msgpack.zst", apptest.Request{}).Body)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -38,7 +38,7 @@ type conn struct {
 	out    response
 }
 
-func newConn(f *Front, tcp *net.TCPConn, ctx context.Context) *conn {
+func newConn(ctx context.Context, f *Front, tcp *net.TCPConn) *conn {
 	c := &conn{front: f, tcp: tcp, remote: tcp.RemoteAddr().String(), header: http.Header{}}
 	c.fresh = (&http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody, RemoteAddr: c.remote}).WithContext(ctx)
 	c.out = response{conn: c, header: http.Header{}}
@@ -100,11 +100,14 @@ var blank = []byte("\r\n\r\n")
 // plain.
 func (c *conn) read() (end int, ok bool) {
 	for begun := false; ; {
-		if !plainStart(c.in) || len(c.in) == cap(c.in) {
+		if !plainStart(c.in) {
 			return 0, false
 		}
 		if i := bytes.Index(c.in, blank); i >= 0 {
 			return i + len(blank), true
+		}
+		if len(c.in) == cap(c.in) {
+			return 0, false
 		}
 		var err error
 		switch {
@@ -160,7 +163,7 @@ func (c *conn) call(r *http.Request) {
 		if v := recover(); v != nil {
 			c.out.failed = http.ErrAbortHandler
 			if err, ok := v.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
-				c.front.logf("http1: panic serving %s: %v\n%s", c.remote, v, debug.Stack())
+				c.front.Server.ErrorLog.Printf("http1: panic serving %s: %v\n%s", c.remote, v, debug.Stack())
 			}
 		}
 	}()

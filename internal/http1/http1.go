@@ -17,7 +17,6 @@ package http1
 import (
 	"context"
 	"errors"
-	"log"
 	"net"
 	"net/http"
 	"sync"
@@ -27,8 +26,8 @@ import (
 
 // Front serves a handler on a listener in front of net/http.
 type Front struct {
-	// Server answers what is not plain. Its Handler, BaseContext, ErrorLog,
-	// ReadHeaderTimeout and IdleTimeout count here, too.
+	// Server answers what is not plain. Its Handler, ErrorLog (which must be there),
+	// BaseContext, ReadHeaderTimeout and IdleTimeout count here, too.
 	Server *http.Server
 	// Plain says which of the plain requests are answered here. What it takes must
 	// not wait for long: that the client has gone is seen only when it is answered.
@@ -68,9 +67,9 @@ func (f *Front) accept(ctx context.Context, h *handed) {
 	for {
 		c, err := h.Listener.Accept()
 		if err != nil {
-			if again, ok := err.(interface{ Temporary() bool }); ok && again.Temporary() { //nolint:errorlint // as net/http: too many files, a connection that is gone
+			if again, ok := err.(interface{ Temporary() bool }); ok && again.Temporary() { // as net/http: too many files, a connection that is gone
 				wait = min(max(2*wait, 5*time.Millisecond), time.Second)
-				f.logf("http1: accept: %v; again in %v", err, wait)
+				f.Server.ErrorLog.Printf("http1: accept: %v; again in %v", err, wait)
 				select {
 				case <-time.After(wait):
 					continue
@@ -89,7 +88,7 @@ func (f *Front) accept(ctx context.Context, h *handed) {
 			}
 			continue
 		}
-		if p := newConn(f, tcp, ctx); f.add(p) {
+		if p := newConn(ctx, f, tcp); f.add(p) {
 			go p.serve(h)
 		} else {
 			_ = tcp.Close() // it came too late
@@ -160,14 +159,6 @@ func (f *Front) Close() error {
 	}
 	f.mu.Unlock()
 	return f.Server.Close()
-}
-
-func (f *Front) logf(format string, args ...any) {
-	if f.Server.ErrorLog != nil {
-		f.Server.ErrorLog.Printf(format, args...)
-		return
-	}
-	log.Printf(format, args...)
 }
 
 // now gives the text for the header Date.

@@ -31,7 +31,7 @@ func parse(text string, header http.Header) (h head, ok bool) {
 	line, text, _ := strings.Cut(text, "\r\n")
 	h.method, line, _ = strings.Cut(line, " ")
 	h.path, line, _ = strings.Cut(line, " ")
-	if h.method != http.MethodGet && h.method != http.MethodHead || line != "HTTP/1.1" || !every(h.path, inPath) {
+	if h.method != http.MethodGet && h.method != http.MethodHead || line != "HTTP/1.1" || !strings.HasPrefix(h.path, "/") || !every(h.path, inPath) {
 		return h, false
 	}
 	lines := strings.Count(text, "\r\n") - 1

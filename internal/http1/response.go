@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -24,15 +25,19 @@ type response struct {
 	last    bool // the connection ends behind it
 	failed  error
 
-	buf   []byte // of the answer, not yet written
-	body  []byte // of a body of unknown length
-	iov   [2][]byte
-	iovec net.Buffers // of iov, what one call writes
+	buf   []byte      // of the answer, not yet written
+	body  []byte      // of a body of unknown length
+	kept  [][]byte    // of the body, behind buf
+	size  int         // of kept, in bytes
+	iovec net.Buffers // what one call writes
 }
 
 const (
 	// together is how long an answer may be to be copied into one buffer.
 	together = 4 << 10
+	// gathered is how much of a body goes out in one call where it need not be copied,
+	// and parts of how many.
+	gathered, parts = 512 << 10, 256
 	// framed is how much of a body of unknown length waits for its end, which
 	// makes its length known. What is longer goes out in chunks.
 	framed = 16 << 10
@@ -41,7 +46,7 @@ const (
 // begin makes it that of the next request.
 func (w *response) begin(head bool) {
 	clear(w.header)
-	*w = response{conn: w.conn, header: w.header, head: head, length: -1, buf: w.buf[:0], body: w.body[:0]}
+	*w = response{conn: w.conn, header: w.header, head: head, length: -1, buf: w.buf[:0], body: w.body[:0], kept: w.kept[:0]}
 }
 
 // Header implements http.ResponseWriter.
@@ -56,7 +61,7 @@ func (w *response) WriteHeader(status int) {
 	case status < 200:
 		return
 	case w.status != 0:
-		w.conn.front.logf("http1: superfluous WriteHeader call: %d after %d", status, w.status)
+		w.conn.front.Server.ErrorLog.Printf("http1: superfluous WriteHeader call: %d after %d", status, w.status)
 		return
 	}
 	w.status = status
@@ -100,7 +105,7 @@ func (w *response) measure(values []string) {
 	}
 	n, err := strconv.ParseInt(values[0], 10, 64)
 	if err != nil || n < 0 {
-		w.conn.front.logf("http1: invalid Content-Length of %q", values[0])
+		w.conn.front.Server.ErrorLog.Printf("http1: invalid Content-Length of %q", values[0])
 		return
 	}
 	w.length = n
@@ -126,13 +131,12 @@ func (w *response) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)
 	}
-	switch {
-	case !w.bodied():
+	if !w.bodied() {
 		return 0, http.ErrBodyNotAllowed
-	case w.length >= 0 && w.sent+int64(len(p)) > w.length:
-		return 0, http.ErrContentLength
 	}
-	w.sent += int64(len(p))
+	if w.sent += int64(len(p)); w.length >= 0 && w.sent > w.length {
+		return 0, http.ErrContentLength // and finish finds that the two differ
+	}
 	switch {
 	case w.head && w.length < 0:
 		w.body = append(w.body, p[:min(len(p), together-len(w.body))]...) // for its type
@@ -143,6 +147,20 @@ func (w *response) Write(p []byte) (int, error) {
 	case len(p) > 0:
 		w.begun(p)
 		w.put(p)
+	}
+	return len(p), w.failed
+}
+
+// WriteKept is Write for bytes that nobody changes before the handler returns. They
+// need not be copied, and go out in few calls.
+func (w *response) WriteKept(p []byte) (int, error) {
+	if w.length < 0 || w.head || w.sent+int64(len(p)) > w.length || len(p) == 0 || !w.bodied() {
+		return w.Write(p)
+	}
+	w.sent += int64(len(p))
+	w.begun(p)
+	if w.kept, w.size = append(w.kept, p), w.size+len(p); w.size >= gathered || len(w.kept) == parts {
+		w.flush()
 	}
 	return len(p), w.failed
 }
@@ -184,30 +202,34 @@ func (w *response) chunk(p []byte) {
 
 // put writes bytes of the body behind what waits.
 func (w *response) put(p []byte) {
-	if w.head {
-		return
-	}
-	if len(w.buf)+len(p) <= together {
+	switch {
+	case w.head || len(p) == 0:
+	case len(w.kept) == 0 && len(w.buf)+len(p) <= together:
 		w.buf = append(w.buf, p...)
-		return
+	default:
+		w.kept = append(w.kept, p)
+		w.flush()
 	}
-	w.flush(p)
 }
 
-// flush writes what waits, and p.
-func (w *response) flush(p []byte) {
-	if w.failed != nil {
-		return
-	}
-	if len(p) == 0 {
-		_, w.failed = w.conn.tcp.Write(w.buf)
-	} else {
-		w.iov = [2][]byte{w.buf, p}
-		w.iovec = w.iov[:]
+// flush writes what waits.
+func (w *response) flush() {
+	switch {
+	case w.failed != nil:
+	case len(w.kept) == 0:
+		if len(w.buf) > 0 {
+			_, w.failed = w.conn.tcp.Write(w.buf)
+		}
+	default:
+		w.iovec = w.kept
+		if len(w.buf) > 0 {
+			w.iovec = slices.Insert(w.iovec, 0, w.buf)
+			w.kept = w.iovec
+		}
 		_, w.failed = w.iovec.WriteTo(w.conn.tcp)
-		w.iov = [2][]byte{} // an idle connection keeps no document
+		clear(w.kept) // an idle connection keeps no document
 	}
-	w.buf = w.buf[:0]
+	w.buf, w.kept, w.size = w.buf[:0], w.kept[:0], 0
 }
 
 // finish writes what is left when the handler has returned, and reports whether
@@ -230,10 +252,8 @@ func (w *response) finish() (again bool, err error) {
 	if w.chunked && !w.head {
 		w.buf = append(w.buf, "0\r\n\r\n"...)
 	}
-	if len(w.buf) > 0 {
-		w.flush(nil)
-	}
-	if w.failed == nil && w.length > w.sent && !w.head {
+	w.flush()
+	if w.failed == nil && w.length >= 0 && w.length != w.sent && !w.head {
 		w.failed = http.ErrContentLength
 	}
 	return !w.last && !w.conn.front.draining.Load(), w.failed

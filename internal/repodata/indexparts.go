@@ -109,7 +109,7 @@ func (f *IndexFrame) Size() int64 { return f.size }
 // implements io.WriterTo.
 func (f *IndexFrame) Open() io.ReadSeeker {
 	return &reader{
-		size: f.size, n: len(f.segments), at: func(i int) int64 { return f.at[i] },
+		size: f.size, n: len(f.segments), kept: true, at: func(i int) int64 { return f.at[i] },
 		load: func(i int, buf []byte) (lead string, body, reuse []byte, err error) {
 			return "", f.segments[i], buf, nil
 		},

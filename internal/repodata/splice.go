@@ -167,7 +167,7 @@ func (l *Layout) Zstd() io.ReadSeeker {
 			return 0
 		}
 		return l.segments[i-1].zstdAt
-	}, load: l.zstdSegment}
+	}, load: l.zstdSegment, kept: true}
 }
 
 // jsonSegment gives the text of segment i, in buf where it must be unpacked.
@@ -201,6 +201,7 @@ type reader struct {
 	n    int
 	at   func(i int) int64
 	load func(i int, buf []byte) (lead string, body, reuse []byte, err error)
+	kept bool // bodies are parts of the document, and not made in buf
 
 	pos    int64
 	loaded bool // cur, lead and body are those of a segment
@@ -259,9 +260,36 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo writes everything from the position on, bodies in one write each.
+// Keeper is a writer that need not copy what nobody changes.
+type Keeper interface {
+	io.Writer
+	// WriteKept is Write, and may keep p after it returns. p does not change.
+	WriteKept(p []byte) (int, error)
+}
+
+// WriteTo writes everything from the position on, bodies in one write each, and
+// without a copy to a Keeper.
 func (r *reader) WriteTo(w io.Writer) (int64, error) {
 	start := r.pos
+	if k, ok := w.(Keeper); ok && r.kept {
+		for r.pos < r.size {
+			if err := r.seat(); err != nil {
+				return r.pos - start, err
+			}
+			off := int(r.pos - r.at(r.cur))
+			if off < len(r.lead) {
+				if _, err := k.WriteKept([]byte(r.lead[off:])); err != nil {
+					return r.pos - start, err
+				}
+				off = len(r.lead)
+			}
+			if _, err := k.WriteKept(r.body[off-len(r.lead):]); err != nil {
+				return r.pos - start, err
+			}
+			r.pos = r.at(r.cur) + int64(len(r.lead)+len(r.body))
+		}
+		return r.pos - start, nil
+	}
 	out := writers.Get().(*bufio.Writer)
 	out.Reset(w)
 	defer func() {

@@ -67,7 +67,7 @@ func serveWhole(w http.ResponseWriter, r *http.Request, modified time.Time, cont
 	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		_, _ = from.WriteTo(w) // the client is gone if this fails
+		_, _ = from.WriteTo(keeping(w)) // the client is gone if this fails
 	}
 	return true
 }

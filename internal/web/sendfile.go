@@ -1,6 +1,9 @@
 package web
 
-import "io"
+import (
+	"io"
+	"net/http"
+)
 
 // ReadFrom passes the reader to the connection, which sends files without
 // copying them through the program (sendfile).
@@ -14,5 +17,35 @@ func (w *recorder) ReadFrom(src io.Reader) (int64, error) {
 		n, err = io.Copy(struct{ io.Writer }{w.ResponseWriter}, src)
 	}
 	w.bytes += n
+	return n, err
+}
+
+// keeper is an answer that need not copy what nobody changes: repodata.Keeper.
+type keeper interface {
+	http.ResponseWriter
+	WriteKept(p []byte) (int, error)
+}
+
+// keeping gives the answer as a keeper, if the connection is one.
+func keeping(w http.ResponseWriter) io.Writer {
+	if rec, ok := w.(*recorder); ok {
+		if k, ok := rec.ResponseWriter.(keeper); ok {
+			return &keepingRecorder{rec, k}
+		}
+	}
+	return w
+}
+
+// keepingRecorder counts what it hands to a keeper.
+type keepingRecorder struct {
+	*recorder
+	to keeper
+}
+
+// WriteKept implements repodata.Keeper.
+func (w *keepingRecorder) WriteKept(p []byte) (int, error) {
+	w.begun()
+	n, err := w.to.WriteKept(p)
+	w.bytes += int64(n)
 	return n, err
 }
