@@ -60,6 +60,19 @@ func (h *batched) Handle(ctx context.Context, r slog.Record) error {
 	return errors.Join(err, h.to.flush())
 }
 
+// HandleLine is Handle of a record with these attributes, which costs more to make
+// than its line: web.LineHandler.
+func (h *batched) HandleLine(ctx context.Context, at time.Time, level slog.Level, message string, attrs []slog.Attr) error {
+	if lines, ok := h.Handler.(*plainLines); ok && level < slog.LevelWarn && message == requestLine {
+		if done, err := lines.handleLine(at, level, message, attrs); done {
+			return err
+		}
+	}
+	r := slog.NewRecord(at, level, message, 0) // where in the program it was written says nothing
+	r.AddAttrs(attrs...)
+	return h.Handle(ctx, r)
+}
+
 // WithAttrs implements slog.Handler.
 func (h *batched) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return &batched{h.Handler.WithAttrs(attrs), h.to}
@@ -155,24 +168,37 @@ type plainLines struct {
 
 // Handle implements slog.Handler.
 func (h *plainLines) Handle(ctx context.Context, r slog.Record) error {
+	attrs := make([]slog.Attr, 0, 16)
+	r.Attrs(func(a slog.Attr) bool {
+		attrs = append(attrs, a)
+		return true
+	})
+	if done, err := h.handleLine(r.Time, r.Level, r.Message, attrs); done {
+		return err
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// handleLine writes a line, if it is a plain one.
+func (h *plainLines) handleLine(at time.Time, level slog.Level, message string, attrs []slog.Attr) (done bool, err error) {
 	space, _ := h.space.Get().(*[]byte)
 	if space == nil {
 		space = new(make([]byte, 0, 1024))
 	}
 	defer h.space.Put(space)
-	line, plain := appendLine((*space)[:0], r)
+	line, plain := appendLine((*space)[:0], at, level, message, attrs)
 	*space = line[:0]
 	if !plain {
-		return h.Handler.Handle(ctx, r)
+		return false, nil
 	}
-	_, err := h.to.Write(line)
-	return err
+	_, err = h.to.Write(line)
+	return true, err
 }
 
-// appendLine appends a record as a line, if that is plain.
-func appendLine(line []byte, r slog.Record) (_ []byte, plain bool) {
-	line = appendClock(line, r.Time)
-	switch r.Level {
+// appendLine appends what is logged as a line, if that is plain.
+func appendLine(line []byte, at time.Time, level slog.Level, message string, attrs []slog.Attr) (_ []byte, plain bool) {
+	line = appendClock(line, at)
+	switch level {
 	case slog.LevelInfo:
 		line = append(line, " INF "...)
 	case slog.LevelWarn:
@@ -180,31 +206,33 @@ func appendLine(line []byte, r slog.Record) (_ []byte, plain bool) {
 	default:
 		return line, false
 	}
-	line = append(line, r.Message...)
-	plain = true
-	r.Attrs(func(a slog.Attr) bool {
+	line = append(line, message...)
+	for i := range attrs {
+		a := &attrs[i]
+		if bare, _ := isPlain(a.Key); !bare {
+			return line, false
+		}
 		line = append(append(append(line, ' '), a.Key...), '=')
 		switch a.Value.Kind() {
 		case slog.KindString:
 			text := a.Value.String()
-			if bare, quoted := isPlain(text); quoted {
+			switch bare, quoted := isPlain(text); {
+			case quoted:
 				line = append(append(append(line, '"'), text...), '"')
-			} else {
-				plain = plain && bare
+			case bare:
 				line = append(line, text...)
+			default:
+				return line, false
 			}
 		case slog.KindInt64:
 			line = strconv.AppendInt(line, a.Value.Int64(), 10)
 		case slog.KindDuration:
 			line = append(line, a.Value.Duration().String()...)
 		default:
-			plain = false
+			return line, false
 		}
-		bare, _ := isPlain(a.Key)
-		plain = plain && bare
-		return plain
-	})
-	return append(line, '\n'), plain
+	}
+	return append(line, '\n'), true
 }
 
 // appendClock is AppendFormat of time.TimeOnly.

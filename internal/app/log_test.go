@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/lmittmann/tint"
+
+	"terrarium/internal/web"
 )
 
 // TestPlainLines: the quick way writes what tint writes, for every kind of value
@@ -48,6 +50,13 @@ func TestPlainLines(t *testing.T) {
 				}
 				if got.String() != want.String() {
 					t.Errorf("wrote %q, tint writes %q", got.String(), want.String())
+				}
+				got.Reset()
+				if err := ours.(web.LineHandler).HandleLine(t.Context(), at, level, "request", attrs); err != nil {
+					t.Fatal(err)
+				}
+				if got.String() != want.String() {
+					t.Errorf("HandleLine wrote %q, tint writes %q", got.String(), want.String())
 				}
 			}
 		}

@@ -33,6 +33,7 @@ type conn struct {
 	// request nor headers when it has returned.
 	fresh  *http.Request // what each request begins as
 	req    http.Request
+	fields fields // of the request before
 	header http.Header
 	url    url.URL
 	out    response
@@ -144,14 +145,16 @@ func (c *conn) within(limit, slack time.Duration) error {
 // answer calls the handler with the request whose head ends there, and reports
 // whether it is one that is answered here.
 func (c *conn) answer(end int) bool {
-	clear(c.header)
-	head, ok := parse(string(c.in[:end]), c.header)
+	head, fields, ok := parse(c.in[:end], c.fields)
 	if !ok || !c.front.Plain(head.path) {
 		return false
 	}
+	c.fields = fields
+	clear(c.header)
+	c.fields.fill(c.header)
 	c.url = url.URL{Path: head.path}
 	c.req = *c.fresh
-	c.req.Method, c.req.URL, c.req.RequestURI, c.req.Host, c.req.Header = head.method, &c.url, head.path, head.host, c.header
+	c.req.Method, c.req.URL, c.req.RequestURI, c.req.Host, c.req.Header = head.method, &c.url, head.path, c.fields.host, c.header
 	c.out.begin(head.method == http.MethodHead)
 	c.call(&c.req)
 	return true

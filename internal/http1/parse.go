@@ -1,14 +1,16 @@
 package http1
 
 import (
+	"bytes"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 )
 
-// head is what the first line of a plain request and its Host say.
+// head is what the first line of a plain request says.
 type head struct {
-	method, path, host string
+	method, path string
 }
 
 // maxLines is how many headers a plain request may have.
@@ -25,50 +27,79 @@ func starts(b []byte, word string) bool {
 	return string(b[:n]) == word[:n]
 }
 
-// parse reads a head that ends with an empty line, fills the headers with what
-// http.ReadRequest would, and reports whether the request is plain.
-func parse(text string, header http.Header) (h head, ok bool) {
-	line, text, _ := strings.Cut(text, "\r\n")
+// fields are the headers of a plain request. The next one on a connection mostly has
+// the same, and they are not read again.
+type fields struct {
+	text   string // as they came, up to the empty line
+	host   string
+	names  []string // canonical, each once
+	values [][]string
+}
+
+// parse reads a head that ends with an empty line, and reports whether the request
+// is plain. before are the fields of the one before it, which are those of this one
+// where the text is the same.
+func parse(b []byte, before fields) (h head, f fields, ok bool) {
+	end := bytes.Index(b, blank[:2])
+	line := string(b[:end])
 	h.method, line, _ = strings.Cut(line, " ")
 	h.path, line, _ = strings.Cut(line, " ")
 	if h.method != http.MethodGet && h.method != http.MethodHead || line != "HTTP/1.1" || !strings.HasPrefix(h.path, "/") || !every(h.path, inPath) {
-		return h, false
+		return h, f, false
 	}
+	if b = b[end+2:]; string(b) == before.text {
+		return h, before, true
+	}
+	f, ok = parseFields(string(b))
+	return h, f, ok
+}
+
+// parseFields reads the headers of a request, as http.ReadRequest would.
+func parseFields(text string) (f fields, ok bool) {
+	f.text = text
 	lines := strings.Count(text, "\r\n") - 1
 	if lines > maxLines {
-		return h, false
+		return f, false
 	}
 	values := make([]string, 0, lines)
 	for range lines {
-		line, text, _ = strings.Cut(text, "\r\n")
+		line, rest, _ := strings.Cut(text, "\r\n")
+		text = rest
 		name, value, found := strings.Cut(line, ":")
 		value = strings.Trim(value, " \t")
 		if !found || !every(name, inName) || value != "" && !every(value, inValue) {
-			return h, false
+			return f, false
 		}
 		name = textproto.CanonicalMIMEHeaderKey(name)
 		switch name {
 		case "Host":
-			if h.host != "" || !every(value, inHost) {
-				return h, false
+			if f.host != "" || !every(value, inHost) {
+				return f, false
 			}
-			h.host = value
+			f.host = value
 			continue
 		case "Connection":
 			if !strings.EqualFold(value, "keep-alive") {
-				return h, false
+				return f, false
 			}
 		case "Content-Length", "Transfer-Encoding", "Expect", "Upgrade", "Te", "Trailer", "Keep-Alive", "Proxy-Connection", "Pragma":
-			return h, false
+			return f, false
+		}
+		if i := slices.Index(f.names, name); i >= 0 {
+			f.values[i] = append(f.values[i], value)
+			continue
 		}
 		values = append(values, value)
-		if before, again := header[name]; again {
-			header[name] = append(before, value)
-		} else {
-			header[name] = values[len(values)-1 : len(values) : len(values)]
-		}
+		f.names, f.values = append(f.names, name), append(f.values, values[len(values)-1:len(values):len(values)])
 	}
-	return h, h.host != ""
+	return f, f.host != ""
+}
+
+// fill puts them into a header in which nothing is.
+func (f *fields) fill(header http.Header) {
+	for i, name := range f.names {
+		header[name] = f.values[i]
+	}
 }
 
 // Kinds of letters.

@@ -39,11 +39,12 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		end += len(blank)
-		header := http.Header{}
-		got, ok := parse(string(b[:end]), header)
+		got, fields, ok := parse(b[:end], fields{})
 		if !ok {
 			return
 		}
+		header := http.Header{}
+		fields.fill(header)
 		if !plainStart(b[:end]) {
 			t.Fatalf("%q is plain and does not begin so", b[:end])
 		}
@@ -58,7 +59,7 @@ func FuzzParse(f *testing.F) {
 		if rest, _ := io.ReadAll(r); len(rest) != len(b)-end {
 			t.Fatalf("%q ends %d bytes before the end, for net/http %d", b, len(b)-end, len(rest))
 		}
-		if got.method != want.Method || got.path != want.RequestURI || got.host != want.Host || want.Close || want.ContentLength != 0 {
+		if got.method != want.Method || got.path != want.RequestURI || fields.host != want.Host || want.Close || want.ContentLength != 0 {
 			t.Fatalf("%q is %+v; net/http: %+v", b[:end], got, want)
 		}
 		if u := want.URL; u.Path != got.path || u.String() != got.path && !strings.HasPrefix(got.path, "//") || u.RawPath != "" || u.RawQuery != "" || u.ForceQuery {
@@ -72,6 +73,7 @@ func FuzzParse(f *testing.F) {
 
 // TestParse names what must be plain: what the clients of channels send.
 func TestParse(t *testing.T) {
+	var before fields
 	for name, text := range map[string]string{
 		"conda": "GET /conda/t/tm-user-abc/ana/main/linux-64/repodata_shards.msgpack.zst HTTP/1.1\r\nHost: localhost:8080\r\n" +
 			"User-Agent: conda/26.7.1 requests/2.32.3 CPython/3.12.9 Linux/6.18\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept: */*\r\n" +
@@ -80,14 +82,20 @@ func TestParse(t *testing.T) {
 		"mamba":   "HEAD /conda/ana/label/dev/noarch/repodata.json.zst HTTP/1.1\r\nHost: a.example\r\nUser-Agent: mamba/2.3\r\nAccept: */*\r\n\r\n",
 		"proxied": "GET /conda/a/b+c,d~e_f/noarch/repodata.json HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 10.0.0.1, ::1\r\nX-Forwarded-For: 10.0.0.2\r\nTraceparent: 00-a-b-01\r\n\r\n",
 	} {
+		h, fields, ok := parse([]byte(text), before)
 		header := http.Header{}
-		h, ok := parse(text, header)
+		fields.fill(header)
 		want, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !ok || h != (head{want.Method, want.URL.Path, want.Host}) || !reflect.DeepEqual(header, want.Header) {
+		if !ok || h != (head{want.Method, want.URL.Path}) || fields.host != want.Host || !reflect.DeepEqual(header, want.Header) {
 			t.Errorf("%s: %v %+v %v", name, ok, h, slices.Sorted(maps.Keys(header)))
 		}
+		again, same, ok := parse([]byte(strings.Replace(text, "/conda/", "/conda/b/", 1)), fields)
+		if !ok || again.path == h.path || !reflect.DeepEqual(same, fields) {
+			t.Errorf("%s with another path: %v %+v %+v", name, ok, again, same)
+		}
+		before = fields // of another client
 	}
 }

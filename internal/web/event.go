@@ -30,7 +30,7 @@ type Event struct {
 	ID    string // shown to people as the request's number
 	mu    sync.Mutex
 	attrs []slog.Attr
-	first [4]slog.Attr // where attrs begins
+	first [3]slog.Attr // where attrs begins
 	err   error
 	span  *trace.Span
 	rec   recorder // the answer
@@ -145,7 +145,16 @@ func (f *Frame) write(r *http.Request, e *Event, path string, rec *recorder, too
 		return
 	}
 	level := slog.LevelInfo
-	attrs := make([]slog.Attr, 8, 16)
+	space, _ := f.space.Get().(*[]slog.Attr)
+	if space == nil {
+		space = new(make([]slog.Attr, 0, 16))
+	}
+	attrs := (*space)[:8]
+	defer func() {
+		clear(attrs)
+		*space = attrs[:0]
+		f.space.Put(space)
+	}()
 	attrs[0], attrs[1], attrs[2] = slog.String("id", e.ID), slog.String("method", Redact(r.Method)), slog.String("path", path)
 	attrs[3], attrs[4], attrs[5] = slog.Int("status", rec.status()), slog.Int64("bytes", rec.bytes), slog.Duration("took", took)
 	attrs[6], attrs[7] = slog.String("remote", e.remote), slog.String("agent", Redact(r.UserAgent()))
@@ -168,9 +177,22 @@ func (f *Frame) write(r *http.Request, e *Event, path string, rec *recorder, too
 	if !out.Enabled(r.Context(), level) {
 		return
 	}
+	// As slog does: a log that cannot be written stops no answer.
+	if lines, ok := out.(LineHandler); ok {
+		_ = lines.HandleLine(r.Context(), f.Now(), level, "request", attrs)
+		return
+	}
 	record := slog.NewRecord(f.Now(), level, "request", 0) // where in the program it was written says nothing
 	record.AddAttrs(attrs...)
-	_ = out.Handle(r.Context(), record) // as slog does: a log that cannot be written stops no answer
+	_ = out.Handle(r.Context(), record)
+}
+
+// LineHandler is a handler of a log that takes what stands in a record without the
+// record, which costs a tenth of a small request to make.
+type LineHandler interface {
+	slog.Handler
+	// HandleLine is Handle; it keeps no attribute.
+	HandleLine(ctx context.Context, at time.Time, level slog.Level, message string, attrs []slog.Attr) error
 }
 
 // end ends the span of the request. What it says is the program's: the method if

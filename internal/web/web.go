@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"terrarium/internal/access"
@@ -70,6 +71,8 @@ type Frame struct {
 	Tracer       *trace.Tracer                                              // nil records no traces
 	Now          func() time.Time
 	Secure       bool // the public address is https
+
+	space sync.Pool // of *[]slog.Attr, to put what a line says in
 }
 
 // Handle makes an http.Handler of h: errors are written by ew and noted in the
