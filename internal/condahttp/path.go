@@ -15,10 +15,18 @@ type address struct {
 	file    string // "repodata.json", "shards/HASH.msgpack.zst", a package; "" for a folder
 }
 
-// Metadata reports whether a path is that of a document or a shard of a channel,
-// which come from memory: what clients ask by the hundred.
-func Metadata(path string) bool {
-	return strings.HasPrefix(path, "/conda/") && (strings.HasSuffix(path, ".zst") || strings.HasSuffix(path, ".json"))
+// Served reports whether a path is that of a document, a shard or a package of a
+// channel: what clients ask by the hundred.
+func Served(path string) bool {
+	if !strings.HasPrefix(path, "/conda/") {
+		return false
+	}
+	for _, end := range []string{".zst", ".json", ".conda", ".tar.bz2"} {
+		if strings.HasSuffix(path, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // channelDocument reports whether a file belongs to a channel, not to a subdir.

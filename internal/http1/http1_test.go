@@ -10,6 +10,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -140,6 +141,38 @@ var answers = map[string]http.HandlerFunc{
 		_, _ = keep(nil)
 		_, _ = keep([]byte("!"))
 		if _, err := keep([]byte("?")); !errors.Is(err, http.ErrContentLength) {
+			panic(err)
+		}
+	},
+	"file": func(w http.ResponseWriter, r *http.Request) {
+		file, err := os.Open(os.Args[0]) // the test itself: megabytes
+		if err != nil {
+			panic(err)
+		}
+		defer file.Close()
+		w.Header().Set("Content-Type", "application/octet-stream")
+		r.Header.Set("Range", "bytes=100-2000000")
+		http.ServeContent(w, r, "", time.Time{}, file)
+	},
+	"late": func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "5")
+		w.WriteHeader(http.StatusOK)
+		w.Header().Set("Content-Type", "application/zstd")
+		if _, err := io.CopyN(w, strings.NewReader("hello"), 5); err != nil {
+			panic(err)
+		}
+	},
+	"copied": func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "12")
+		_, _ = w.Write([]byte("<p>"))
+		if n, err := io.Copy(w, strings.NewReader("hello")); n != 5 || err != nil {
+			panic(err)
+		}
+		w.Header().Set("Content-Type", "text/plain")
+		if n, err := io.CopyN(w, strings.NewReader("hello"), 4); n != 4 || err != nil {
+			panic(err)
+		}
+		if _, err := io.CopyN(w, strings.NewReader("hello"), 4); !errors.Is(err, http.ErrContentLength) {
 			panic(err)
 		}
 	},

@@ -2,6 +2,7 @@ package http1
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/textproto"
@@ -20,6 +21,7 @@ type response struct {
 	status  int   // 0 before WriteHeader
 	length  int64 // that the handler named, or -1
 	sent    int64 // of the body, by the handler
+	typed   bool  // the handler said of what type the body is
 	open    bool  // the head ends in buf, or has gone
 	chunked bool
 	last    bool // the connection ends behind it
@@ -90,6 +92,8 @@ func (w *response) WriteHeader(status int) {
 			w.line(name, value)
 		}
 	}
+	_, w.typed = w.header["Content-Type"]
+	w.typed = w.typed || w.header.Get("Content-Encoding") != ""
 	if _, dated := w.header["Date"]; !dated {
 		w.line("Date", w.conn.front.now())
 	}
@@ -165,6 +169,26 @@ func (w *response) WriteKept(p []byte) (int, error) {
 	return len(p), w.failed
 }
 
+// ReadFrom implements io.ReaderFrom: a file goes out without coming into the program
+// (sendfile), where its length and its type are known.
+func (w *response) ReadFrom(src io.Reader) (int64, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	part, ok := src.(*io.LimitedReader)
+	if !ok || !w.typed || part.N > w.length-w.sent || w.head || !w.bodied() || w.failed != nil {
+		return io.Copy(struct{ io.Writer }{w}, src)
+	}
+	w.begun(nil)
+	w.flush()
+	if w.failed != nil {
+		return 0, w.failed
+	}
+	n, err := w.conn.tcp.ReadFrom(src)
+	w.sent, w.failed = w.sent+n, err
+	return n, err
+}
+
 // begun ends the head. p is how the body begins, which tells its type where the
 // handler did not.
 func (w *response) begun(p []byte) {
@@ -172,8 +196,7 @@ func (w *response) begun(p []byte) {
 		return
 	}
 	w.open = true
-	_, typed := w.header["Content-Type"]
-	if !typed && len(p) > 0 && w.header.Get("Content-Encoding") == "" {
+	if !w.typed && len(p) > 0 {
 		w.line("Content-Type", http.DetectContentType(p))
 	}
 	w.buf = append(w.buf, "\r\n"...)
