@@ -84,6 +84,9 @@ func (x *Index) FilteredShard(ctx context.Context, open registry.Opened, p *Pred
 		if err != nil {
 			return nil, err
 		}
+		if v.filtered != nil {
+			f = v.filtered // the one before may have gone meanwhile
+		}
 		if found, ok = x.shardOf(f, hash); !ok && v.filtered != nil {
 			if err := x.recallParts(ctx, f, v.base); err != nil {
 				return nil, err

@@ -44,6 +44,9 @@ func (l *filters) account(f *filtered) {
 	size := f.size() // it may wait for a text that is being laid: not under the lock of all
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.keeps(f) {
+		return // it went meanwhile, and whoever asks next has another made
+	}
 	l.count(f, size)
 	l.open = append(slices.DeleteFunc(l.open, func(o *filtered) bool { return o == f }), f)
 	if o := l.open[0]; len(l.open) > openViews && o.mu.TryLock() {
@@ -61,19 +64,41 @@ func (l *filters) account(f *filtered) {
 	for e := l.order.Back(); e != nil && l.bytes > l.budget; {
 		old, before := e.Value.(*filtered), e.Prev()
 		if old != f {
-			l.count(old, 0)
-			l.open = slices.DeleteFunc(l.open, func(o *filtered) bool { return o == old })
-			l.order.Remove(e)
-			delete(l.byKey, old.key)
+			l.remove(e)
 		}
 		e = before
 	}
 }
 
-func (l *filters) count(f *filtered, cost int64) {
-	if e := l.byKey[f.key]; e == nil || e.Value.(*filtered) != f {
-		return // it went meanwhile
+// forget lets go of all views of a channel. Who is at one of them has it to the end, and
+// nobody else does.
+func (l *filters) forget(channel string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for key, e := range l.byKey {
+		if key.channel == channel {
+			l.remove(e)
+		}
 	}
+}
+
+// remove lets go of one view; l is locked.
+func (l *filters) remove(e *list.Element) {
+	f := e.Value.(*filtered)
+	l.count(f, 0)
+	l.open = slices.DeleteFunc(l.open, func(o *filtered) bool { return o == f })
+	l.order.Remove(e)
+	delete(l.byKey, f.key)
+}
+
+// keeps reports whether f is the view under its key still; l is locked.
+func (l *filters) keeps(f *filtered) bool {
+	e := l.byKey[f.key]
+	return e != nil && e.Value.(*filtered) == f
+}
+
+// count notes what a view that is kept costs now; l is locked.
+func (l *filters) count(f *filtered, cost int64) {
 	l.bytes += cost - f.cost
 	f.cost = cost
 }

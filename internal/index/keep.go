@@ -59,6 +59,7 @@ func (x *Index) Forget(ctx context.Context) (int, error) {
 	for _, id := range held {
 		if !keep[id] {
 			delete(x.channels, id)
+			x.filters.forget(id)
 			n++
 		}
 	}

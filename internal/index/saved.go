@@ -136,7 +136,8 @@ func readEntries(b []byte, subdir string, generation int64) (entries []*entry, r
 // Fill reads the records of the states that a start took from saved ones, and
 // keeps their shards and texts at hand; until then each shard that is asked for
 // is made from its rows. A saved state that turns out not to be what the records
-// say is forgotten, and the next request makes the state from rows.
+// say is forgotten with the views that were made of it, and the next request makes the
+// state from rows.
 func (x *Index) Fill(ctx context.Context) error {
 	for _, ch := range x.held() {
 		ch.build.Lock()
@@ -158,11 +159,15 @@ func (x *Index) fillAll(ctx context.Context, ch *channel, cold []*snapshot) erro
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(loadingGC))
 	for i, s := range cold {
-		if err := x.fill(ctx, ch, s); err != nil {
+		same, err := x.fill(ctx, ch, s)
+		if err != nil {
 			ch.build.Lock()
 			ch.cold = append(ch.cold, cold[i:]...)
 			ch.build.Unlock()
 			return err
+		}
+		if !same {
+			return nil // the state that the others are of is not served any more
 		}
 	}
 	return nil
@@ -179,26 +184,31 @@ func (x *Index) held() []*channel {
 	return out
 }
 
-func (x *Index) fill(ctx context.Context, ch *channel, s *snapshot) error {
+// fill reads the records of one snapshot, and reports whether they are what was saved. If
+// not, nothing of the state stays, so that the next request makes it from rows.
+func (x *Index) fill(ctx context.Context, ch *channel, s *snapshot) (same bool, err error) {
 	s.text.mu.Lock()
 	defer s.text.mu.Unlock()
 	made, err := x.scan(ctx, ch.id, head{s.subdir, s.generation, s.modified}, s.generation, s.entries)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if slices.Equal(made.entries, s.entries) {
 		s.text.set(made.text.laid.Load())
-		return nil
+		return true, nil
 	}
 	x.opt.Log.ErrorContext(ctx, "the saved state of an index was not what the records say, and is made from rows", "channel", ch.id, "subdir", s.subdir)
 	if _, err := x.db.Exec(ctx, "DELETE FROM index_states WHERE channel_id = $1", ch.id); err != nil {
-		return err
+		return false, err
 	}
 	ch.build.Lock()
 	defer ch.build.Unlock()
 	ch.shards.forget()
 	ch.current.Store(nil)
-	return nil
+	// After the state: who finds a view before this line has one that goes, and who finds
+	// none makes it of another state.
+	x.filters.forget(ch.id)
+	return false, nil
 }
 
 // Save writes the states of large channels of which enough changed since the

@@ -15,6 +15,7 @@ import (
 	"terrarium/internal/condatest"
 	"terrarium/internal/index"
 	"terrarium/internal/registry"
+	"terrarium/internal/repodata"
 	"terrarium/internal/sqldb"
 	"terrarium/internal/sqldbtest"
 )
@@ -196,6 +197,59 @@ func TestSavedStateIsWrong(t *testing.T) {
 		}
 		if err := db.Row(ctx, "SELECT entries FROM index_states").Scan(&data); err == nil {
 			t.Error("a wrong state stays saved")
+		}
+	})
+}
+
+// A view of a predicate that was made of a wrong saved state goes with it, also where no
+// generation comes that would bring it up.
+func TestSavedStateIsWrongInViews(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		w := newWorld(t, db)
+		ctx := t.Context()
+		all := made{}
+		all.grow(rand.New(rand.NewPCG(7, 8)), 300, w.now)
+		open := all.into(w, "main", func(string, map[string]any) bool { return true })
+		first, _ := w.saving()
+		if err := first.Warm(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := first.Save(ctx, true); err != nil {
+			t.Fatal(err)
+		}
+		var data []byte
+		if err := db.Row(ctx, "SELECT entries FROM index_states").Scan(&data); err != nil {
+			t.Fatal("nothing was saved:", err)
+		}
+		p, err := index.NewPredicate(index.Rules{DenyLicences: []string{"none"}}) // takes nothing out
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := w.form(w.replica(), open, p, index.ShardIndex)
+		listed, err := repodata.DecodeShardIndex(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := bytes.Index(data, listed.Hashes[0][:])
+		if at < 0 {
+			t.Fatal("the saved state lacks a hash")
+		}
+		data[at] ^= 1
+		if _, err := db.Exec(ctx, "UPDATE index_states SET entries = $1", data); err != nil {
+			t.Fatal(err)
+		}
+		second, log := w.saving()
+		if early, _ := w.form(second, open, p, index.ShardIndex); bytes.Equal(early, want) {
+			t.Fatal("the wrong hash is not in the view")
+		}
+		if err := second.Fill(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(log.String(), "not what the records say"); n != 1 {
+			t.Errorf("the log tells of the wrong state %d times: %s", n, log)
+		}
+		if got, _ := w.form(second, open, p, index.ShardIndex); !bytes.Equal(got, want) {
+			t.Error("the view lists what the wrong state said after the records were read")
 		}
 	})
 }
