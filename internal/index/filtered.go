@@ -87,16 +87,36 @@ func (x *Index) Filtered(ctx context.Context, open registry.Opened, p *Predicate
 	if cur := x.channel(open.Records().ID).current.Load(); open.Channel.FrozenAt == nil && cur != nil && cur.generation > st.generation {
 		st = cur // whoever had the view before may have been later
 	}
+	return x.filteredOf(ctx, open, st, f, stale)
+}
+
+// filteredAt is Filtered for a state that the caller has, who wants the views of several
+// subdirs to be of the same one. Where somebody has brought the kept view up to a later
+// state already, one is made beside it.
+func (x *Index) filteredAt(ctx context.Context, open registry.Opened, st *state, p *Predicate, subdir string) (*View, error) {
+	f := x.filters.get(filteredKeyOf(open, p, subdir), p)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if base := st.subdirs[subdir]; base != nil && f.generation > base.generation {
+		f = &filtered{key: f.key, p: p, cut: f.cut}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+	}
+	return x.filteredOf(ctx, open, st, f, false)
+}
+
+// filteredOf brings a view up to a state and gives it as the caller sees it; f is locked.
+func (x *Index) filteredOf(ctx context.Context, open registry.Opened, st *state, f *filtered, stale bool) (*View, error) {
 	hidden, err := x.sight(ctx, open, st)
 	if err != nil {
 		return nil, err
 	}
-	base := st.subdirs[subdir]
-	if base == nil || hidden.subdirs[subdir] {
-		if subdir != noarch {
-			return nil, errs.New(errs.NotFound, "%s/%s has nothing for %s.", open.Channel.OwnerName, open.Channel.Name, subdir)
+	base := st.subdirs[f.key.subdir]
+	if base == nil || hidden.subdirs[f.key.subdir] {
+		if f.key.subdir != noarch {
+			return nil, errs.New(errs.NotFound, "%s/%s has nothing for %s.", open.Channel.OwnerName, open.Channel.Name, f.key.subdir)
 		}
-		base = &snapshot{channel: open.Records().ID, subdir: subdir, modified: open.Channel.CreatedAt}
+		base = &snapshot{channel: open.Records().ID, subdir: noarch, modified: open.Channel.CreatedAt}
 		return &View{x: x, snap: base, stale: stale}, nil
 	}
 	if err := x.bringUp(ctx, f, base); err != nil {

@@ -25,7 +25,7 @@ func (x *Index) FilteredChanneldata(ctx context.Context, open registry.Opened, p
 	modified := st.modified(open)
 	sum := sha256.New()
 	for _, subdir := range subdirs {
-		v, err := x.Filtered(ctx, open, p, subdir)
+		v, err := x.filteredAt(ctx, open, st, p, subdir)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"terrarium/internal/condatest"
 	"terrarium/internal/errs"
 	"terrarium/internal/index"
@@ -186,6 +188,67 @@ func TestFrozenViewLoadedAgain(t *testing.T) {
 		}
 		if _, err := w.idx.FilteredShard(t.Context(), frozen, p, "linux-64", strings.Repeat("ab", 32)); !errs.Is(err, errs.NotFound) {
 			t.Errorf("an unknown shard: %v", err)
+		}
+	})
+}
+
+// A channeldata.json that is asked for while a file is deleted is that of one state, as
+// its ETag says, also where other subdirs of its views have been brought up meanwhile.
+func TestFilteredChanneldataIsOfOneState(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		w := newWorld(t, db)
+		w.upload("main", condatest.Spec{Name: "first", Subdir: "linux-64"}, false)
+		w.upload("main", condatest.Spec{Name: "first", Version: "1.1", Subdir: "noarch"}, false)
+		second := w.upload("main", condatest.Spec{Name: "second", Subdir: "noarch"}, false)
+		open := w.open(w.ana, "main")
+		p, err := index.NewPredicate(index.Rules{MinAge: time.Nanosecond}) // it asks for the time
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.now = w.now.Add(time.Hour)
+		whole := func(x *index.Index) (etag, text string) {
+			t.Helper()
+			d, err := x.FilteredChanneldata(t.Context(), open, p)
+			return d.ETag, string(body(t, d, err))
+		}
+		of := map[string]string{} // what each ETag stands for
+		etag, text := whole(w.replica())
+		of[etag] = text
+
+		between := func() {}
+		x := index.New(w.db, w.reg, index.Options{Now: func() time.Time {
+			f := between
+			between = func() {}
+			f()
+			return w.now
+		}})
+		if err := x.Warm(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		deleted := false
+		between = func() { // the first of the two views is being made
+			if _, err := w.reg.DeleteFile(t.Context(), w.ana, "ana", "second", second.Version, second.Basename); err != nil {
+				t.Fatal(err)
+			}
+			if v, err := x.Filtered(t.Context(), open, p, "noarch"); err != nil || v.Names() != 1 {
+				t.Errorf("the other view: %v", err)
+			}
+			deleted = true
+		}
+		during, got := whole(x)
+		if !deleted {
+			t.Fatal("nothing was deleted while the document was made")
+		}
+		etag, text = whole(w.replica())
+		if of[etag] != "" || strings.Contains(text, "second") {
+			t.Fatalf("the deletion is not in %s:\n%s", etag, text)
+		}
+		of[etag] = text
+		if diff := cmp.Diff(of[during], got); diff != "" {
+			t.Errorf("under %s (-want +got):\n%s", during, diff)
+		}
+		if _, got := whole(x); got != text {
+			t.Errorf("the next answer has the deleted file:\n%s", got)
 		}
 	})
 }
