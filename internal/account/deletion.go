@@ -26,7 +26,8 @@ const nameKeptFor = 90 * 24 * time.Hour
 type Deletion struct {
 	Owner
 	DeletedAt  *time.Time // nil: it is not deleted
-	DeletedBy  string     // name of who did it
+	DeletedBy  string     // name of who did it, "" for a command
+	ByOperator bool       // an operator deleted it, and only an operator can undo that
 	ErasedFrom time.Time  // from then on it cannot be undone and everything is erased
 	NameFrom   time.Time  // from then on somebody else may have the name
 	// Blocking are the organisations that would have no owner left: as long as
@@ -42,9 +43,18 @@ func (d *Deletion) times(now time.Time) {
 	d.ErasedFrom, d.NameFrom = now.Add(UndoFor), now.Add(nameKeptFor)
 }
 
-const deletionColumns = ownerColumns + ", o.deleted_at, o.deleted_by"
+const deletionColumns = ownerColumns + ", o.deleted_at, o.deleted_by, " + byOperator
 
-func (d *Deletion) into() []any { return append(d.Owner.into(), &d.DeletedAt, &d.DeletedBy) }
+func (d *Deletion) into() []any {
+	return append(d.Owner.into(), &d.DeletedAt, &d.DeletedBy, &d.ByOperator)
+}
+
+// byOperator is the condition of owners o that were deleted on behalf of the operator,
+// and not by the person itself or by an owner of the organisation. Names of owners stay
+// what they are, and so do the members of what is deleted.
+const byOperator = `(o.deleted_at IS NOT NULL AND o.deleted_by <> o.name AND NOT EXISTS (
+	SELECT 1 FROM memberships AS own JOIN owners AS who ON who.id = own.user_id
+	WHERE own.organization_id = o.id AND own.role = 'owner' AND who.name = o.deleted_by))`
 
 // undoable is the condition of owners o that were deleted and can be brought back;
 // since gives its parameter.
@@ -117,8 +127,9 @@ func (a *Accounts) Deletion(ctx context.Context, actor access.Actor, name string
 	return d, err
 }
 
-// Deleted lists the owners that the actor can bring back, by name: the operator all
-// of them, others the organisations that they own.
+// Deleted lists the owners that were deleted and can be brought back, by name: to the
+// operator all of them, to others the organisations that they own, those too that only
+// the operator can bring back.
 func (a *Accounts) Deleted(ctx context.Context, actor access.Actor) ([]Deletion, error) {
 	if actor.Anonymous() {
 		return nil, errs.New(errs.Unauthenticated, "Sign in to see what was deleted.")
@@ -248,11 +259,11 @@ func (a *Accounts) delete(ctx context.Context, actor access.Actor, name string) 
 		if err := a.deletable(ctx, tx, d); err != nil {
 			return err
 		}
-		now := a.now()
-		d.DeletedAt, d.DeletedBy = &now, actor.Name
-		d.times(now)
-		if _, err := tx.Exec(ctx, "UPDATE owners SET deleted_at = $2, deleted_by = $3 WHERE id = $1", d.ID, now, actor.Name); err != nil {
+		if _, err := tx.Exec(ctx, "UPDATE owners SET deleted_at = $2, deleted_by = $3 WHERE id = $1", d.ID, a.now(), actor.Name); err != nil {
 			return fmt.Errorf("delete %s: %w", d.Name, err)
+		}
+		if d, err = a.present(ctx, tx, d.Name); err != nil {
+			return err
 		}
 		if d.Kind == access.User {
 			if err := endSessions(ctx, tx, d.ID, nil); err != nil {
@@ -312,9 +323,9 @@ func notLastOperator(ctx context.Context, tx *sqldb.DB, u User) error {
 }
 
 // RestoreOwner undoes the deletion of an owner, on behalf of an organisation's owner
-// or the operator. Everything is as it was, tokens too; sessions stay ended. One
-// that was not deleted is errs.Conflict; one that cannot be brought back any more is
-// errs.NotFound.
+// or the operator. Everything is as it was, tokens too; sessions stay ended. What an
+// operator deleted is errs.Forbidden to others. One that was not deleted is
+// errs.Conflict; one that cannot be brought back any more is errs.NotFound.
 func (a *Accounts) RestoreOwner(ctx context.Context, actor access.Actor, name string) (Owner, error) {
 	var d Deletion
 	err := a.change(ctx, func(tx *sqldb.DB) error {
@@ -327,6 +338,9 @@ func (a *Accounts) RestoreOwner(ctx context.Context, actor access.Actor, name st
 		}
 		if d.DeletedAt == nil {
 			return errs.New(errs.Conflict, "%s is not deleted.", d.Name).Because("not-deleted")
+		}
+		if d.ByOperator && access.Operates(actor) != nil {
+			return errs.New(errs.Forbidden, "%s was deleted by an operator, and only an operator can undo that.", d.Name).Because("deleted-by-operator")
 		}
 		return a.restore(ctx, tx, actor, d)
 	})
@@ -366,7 +380,10 @@ func (a *Accounts) tellDeleted(ctx context.Context, d Deletion) {
 	}
 	slices.Sort(addresses)
 	by := ""
-	if d.DeletedBy != "" && d.DeletedBy != d.Name {
+	switch {
+	case d.ByOperator:
+		by, how = " by an operator", "Only an operator can undo that. Ask them before then if it must not be."
+	case d.DeletedBy != d.Name:
 		by = " by " + d.DeletedBy
 	}
 	for i, to := range addresses {

@@ -24,9 +24,9 @@ const valueKeep = "keep"
 // findDeleted gives a person who was deleted and can be brought back, as findUser
 // does those who are there.
 func (a *Accounts) findDeleted(ctx context.Context, db *sqldb.DB, condition string, arg any) (u User, hash string, err error) {
-	err = db.Row(ctx, "SELECT "+userColumns+`, u.password_hash, o.deleted_at
+	err = db.Row(ctx, "SELECT "+userColumns+`, u.password_hash, o.deleted_at, `+byOperator+`
 		FROM users AS u JOIN owners AS o ON o.id = u.owner_id
-		WHERE `+condition+" AND "+fmt.Sprintf(undoable, "$2"), arg, a.sinceUndoable()).Scan(append(u.into(), &hash, &u.DeletedAt)...)
+		WHERE `+condition+" AND "+fmt.Sprintf(undoable, "$2"), arg, a.sinceUndoable()).Scan(append(u.into(), &hash, &u.DeletedAt, &u.byOperator)...)
 	return u, hash, err
 }
 
@@ -57,6 +57,10 @@ func (a *Accounts) departed(ctx context.Context, db *sqldb.DB, name string, abse
 
 // toBeErased is the refusal of a sign-in of an account that was deleted.
 func toBeErased(u User) error {
+	if u.byOperator {
+		return errs.New(errs.Forbidden, "The account %s was deleted by an operator and will be erased on %s. Only an operator can undo that.",
+			u.Name, u.DeletedAt.Add(UndoFor).Format("2 January 2006")).Because("deleted-by-operator")
+	}
 	return errs.New(errs.Forbidden, "The account %s was deleted and will be erased on %s. Sign in on the web page to keep it.",
 		u.Name, u.DeletedAt.Add(UndoFor).Format("2 January 2006")).Because("account-deleted")
 }
@@ -94,7 +98,7 @@ func (a *Accounts) keeping(ctx context.Context, db *sqldb.DB, cookie string) (De
 		return Deletion{}, fmt.Errorf("read the values of a session: %w", err)
 	}
 	var d Deletion
-	err = db.Row(ctx, "SELECT "+deletionColumns+" FROM owners AS o WHERE o.id = $1 AND "+fmt.Sprintf(undoable, "$2"), values[valueKeep], a.sinceUndoable()).
+	err = db.Row(ctx, "SELECT "+deletionColumns+" FROM owners AS o WHERE o.id = $1 AND NOT "+byOperator+" AND "+fmt.Sprintf(undoable, "$2"), values[valueKeep], a.sinceUndoable()).
 		Scan(d.into()...)
 	if noRows(err) {
 		return Deletion{}, none

@@ -26,7 +26,8 @@ const (
 // as long; errs.TooMany after 10 failures a minute for a name or 100 for a
 // network. The caller makes the session or the token. An account that was deleted
 // and can be brought back is errs.Forbidden with the reason "account-deleted", and
-// given too, for BeginKeeping; it has no other right.
+// given too, for BeginKeeping; it has no other right. Where an operator deleted it the
+// reason is "deleted-by-operator", and there is nothing to be done.
 func (a *Accounts) SignIn(ctx context.Context, actor access.Actor, nameOrEmail, password string) (User, error) {
 	typed := strings.ToLower(strings.TrimSpace(nameOrEmail))
 	u, hash, err := a.byNameOrEmail(ctx, typed)
@@ -51,7 +52,11 @@ func (a *Accounts) SignIn(ctx context.Context, actor access.Actor, nameOrEmail, 
 		return User{}, errs.New(errs.Forbidden, "This account is disabled. Ask the operator.").Because("disabled")
 	}
 	if u.DeletedAt != nil {
-		return u, toBeErased(u)
+		err := toBeErased(u)
+		if u.byOperator {
+			u = User{}
+		}
+		return u, err
 	}
 	now := a.now()
 	u.LastSignInAt = &now

@@ -23,6 +23,8 @@ type User struct {
 	LastSignInAt    *time.Time
 	// DeletedAt is set of somebody who signed in to a deleted account, see SignIn.
 	DeletedAt *time.Time
+
+	byOperator bool // and only an operator can undo that
 }
 
 // NewUser is an account to be made by the operator or a command. It counts as

@@ -18,12 +18,13 @@ type V1Deleted struct {
 	Kind       string     `json:"kind" enum:"user,organization"`
 	DeletedAt  *time.Time `json:"deleted_at,omitempty" doc:"Absent where it is not deleted."`
 	DeletedBy  string     `json:"deleted_by,omitempty"`
+	ByOperator bool       `json:"by_operator" doc:"An operator deleted it, and only an operator can restore it."`
 	ErasedFrom time.Time  `json:"erased_from" doc:"From then on it cannot be restored and everything is erased; where it is not deleted: if it were now."`
 	NameFrom   time.Time  `json:"name_free_from" doc:"From then on somebody else may have the name."`
 }
 
 func newV1Deleted(d account.Deletion) V1Deleted {
-	return V1Deleted{d.Name, d.Kind, d.DeletedAt, d.DeletedBy, d.ErasedFrom, d.NameFrom}
+	return V1Deleted{d.Name, d.Kind, d.DeletedAt, d.DeletedBy, d.ByOperator, d.ErasedFrom, d.NameFrom}
 }
 
 // v1Deletion says what goes with a user or an organisation.
@@ -73,7 +74,7 @@ func (f *Face) ofKind(ctx context.Context, actor access.Actor, name, kind string
 
 func (v *v1) deletions() {
 	accounts := v.face.accounts
-	handle(v, operation{verdict{web.Person, false}, "list-deletions", http.MethodGet, "/deletions", "List what was deleted and I can restore", "deletions", 200, false},
+	handle(v, operation{verdict{web.Person, false}, "list-deletions", http.MethodGet, "/deletions", "List what was deleted of mine and can be restored", "deletions", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct{ Paging }) (*list[V1Deleted], error) {
 			all, err := accounts.Deleted(ctx, actor)
 			if err != nil {

@@ -104,6 +104,57 @@ func (a answer) want(t *testing.T, status int, words ...string) {
 	}
 }
 
+// TestDeletedByOperator: what an operator deleted comes back by an operator only, and the
+// pages and mails say so.
+func TestDeletedByOperator(t *testing.T) {
+	app, ana, eve := garden(t)
+	root := app.Operator(t, "root")
+	if err := app.Accounts.AddMember(t.Context(), ana.Actor(t), "acme", "eve", access.RoleOwner); err != nil {
+		t.Fatal(err)
+	}
+	drop := func(actor access.Actor, name string) {
+		t.Helper()
+		if _, err := app.Accounts.DeleteOwner(t.Context(), actor, name, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, actor := range []access.Actor{root.Actor(t), access.System()} { // a person, and a command
+		drop(actor, "acme")
+		b := as(t, app, ana)
+		if page := b.get("/settings/organizations"); !strings.Contains(page.body, "Only an operator can undo this") || strings.Contains(page.body, "organizations/undo") {
+			t.Errorf("the page of an owner: %s", page.body)
+		}
+		b.post("/settings/organizations/undo", "name", "acme").want(t, http.StatusForbidden, "acme was deleted by an operator, and only an operator can undo that.")
+		as(t, app, root).post("/settings/organizations/undo", "name", "acme").want(t, http.StatusOK, "acme is back.")
+		b.get("/acme").want(t, http.StatusOK)
+
+		// A session in which the account could be kept is of no use after that.
+		early := as(t, app, eve)
+		early.post("/settings/account/delete", "password", apptest.Password).want(t, http.StatusOK, "eve is deleted.")
+		early.post("/login", "username", "eve", "password", apptest.Password).want(t, http.StatusOK, "Keep the account")
+		if _, err := app.Accounts.RestoreOwner(t.Context(), root.Actor(t), "eve"); err != nil {
+			t.Fatal(err)
+		}
+		drop(actor, "eve")
+		early.post("/login/keep").want(t, http.StatusNotFound, "There is no account to be kept.")
+
+		late := open(t, app)
+		late.post("/login", "username", "eve", "password", "not this one").want(t, http.StatusUnprocessableEntity, "Username or password is wrong.")
+		page := late.post("/login", "username", "eve", "password", apptest.Password)
+		page.want(t, http.StatusUnprocessableEntity, "The account eve was deleted by an operator and will be erased on "+day(app, 7)+". Only an operator can undo that.")
+		late.get("/login/keep").want(t, http.StatusNotFound)
+		late.post("/login/keep").want(t, http.StatusNotFound)
+		if _, err := app.Accounts.RestoreOwner(t.Context(), actor, "eve"); err != nil {
+			t.Fatal(err)
+		}
+		late.post("/login", "username", "eve", "password", apptest.Password).want(t, http.StatusOK)
+		eve.Cookie = eve.NewSession(t)
+	}
+	if mails := strings.Join(app.Mails(t, 10), "\n"); strings.Count(mails, "Only an operator can undo that") != 8 {
+		t.Errorf("the mails say:\n%s", mails)
+	}
+}
+
 func day(app *apptest.App, n int) string {
 	return app.Clock.Now().AddDate(0, 0, n).UTC().Format("2 January 2006")
 }

@@ -138,9 +138,10 @@ func (f *Face) organizationsPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	operates := access.Operates(v.actor) == nil
 	for _, d := range deleted {
 		if d.Kind == access.Organization {
-			p.Deleted = append(p.Deleted, organizations.Deleted{Name: d.Name, By: d.DeletedBy, At: *d.DeletedAt, Erased: d.ErasedFrom})
+			p.Deleted = append(p.Deleted, organizations.Deleted{Name: d.Name, By: d.DeletedBy, At: *d.DeletedAt, Erased: d.ErasedFrom, Locked: d.ByOperator && !operates})
 		}
 	}
 	if err := v.actor.MayPublish(); err != nil {

@@ -294,7 +294,7 @@ var samples = map[string]maker{
 		return sample{path: "/api/v1/users/" + name + "?confirm=" + name, want: http.StatusOK}
 	},
 	"POST /api/v1/users/{name}/restore": func(w *world, _ *apptest.Person) sample {
-		return sample{path: "/api/v1/users/" + w.deleted(w.person().Name) + "/restore", want: http.StatusOK, allow: absentToOthers}
+		return sample{path: "/api/v1/users/" + w.deleted(access.System(), w.person().Name) + "/restore", want: http.StatusOK, allow: absentToOthers}
 	},
 	"GET /api/v1/organizations/{name}/deletion": func(w *world, p *apptest.Person) sample {
 		return sample{path: "/api/v1/organizations/" + w.club(p) + "/deletion", want: http.StatusOK, allow: everyOwner}
@@ -304,7 +304,7 @@ var samples = map[string]maker{
 		return sample{path: "/api/v1/organizations/" + name + "?confirm=" + name, want: http.StatusOK, allow: everyOwner}
 	},
 	"POST /api/v1/organizations/{name}/restore": func(w *world, p *apptest.Person) sample {
-		return sample{path: "/api/v1/organizations/" + w.deleted(w.club(p)) + "/restore", want: http.StatusOK, allow: everyOwner}
+		return sample{path: "/api/v1/organizations/" + w.deleted(p.Actor(w), w.club(p)) + "/restore", want: http.StatusOK, allow: everyOwner}
 	},
 	"PATCH /api/v1/users/{name}": func(w *world, _ *apptest.Person) sample {
 		return sample{path: "/api/v1/users/" + w.person().Name, body: `{"disabled":true}`, want: http.StatusOK}
@@ -466,7 +466,7 @@ var samples = map[string]maker{
 		return s
 	},
 	"POST /settings/organizations/undo": func(w *world, p *apptest.Person) sample {
-		return posted("/settings/organizations/undo", "name", w.deleted(w.club(p)))
+		return posted("/settings/organizations/undo", "name", w.deleted(p.Actor(w), w.club(p)))
 	},
 	"GET /organization/{org}/settings/account": at("/organization/acme/settings/account"),
 	"GET /organization/{org}/settings/account/delete": func(w *world, p *apptest.Person) sample {
@@ -598,9 +598,9 @@ func (w *world) club(p *apptest.Person) string {
 }
 
 // deleted deletes an owner and gives its name.
-func (w *world) deleted(name string) string {
+func (w *world) deleted(actor access.Actor, name string) string {
 	w.Helper()
-	_, err := w.Accounts.DeleteOwner(w.Context(), access.System(), name, name)
+	_, err := w.Accounts.DeleteOwner(w.Context(), actor, name, name)
 	w.must(err)
 	return name
 }
@@ -610,7 +610,10 @@ func (w *world) deleted(name string) string {
 func keeping(w *world, s sample) sample {
 	w.Helper()
 	p := w.person()
-	w.deleted(p.Name)
+	actor, err := w.Accounts.ActorOf(w.Context(), p.ID, "session", access.Request{Remote: "127.0.0.1"})
+	w.must(err)
+	_, err = w.Accounts.DeleteAccount(w.Context(), actor, apptest.Password)
+	w.must(err)
 	cookie, err := w.Accounts.BeginKeeping(w.Context(), account.User{Owner: account.Owner{ID: p.ID, Name: p.Name}}, access.Request{Remote: "127.0.0.1"})
 	w.must(err)
 	s.header = map[string]string{"Cookie": w.CookieName() + "-keep=" + cookie}

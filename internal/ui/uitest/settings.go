@@ -92,7 +92,10 @@ func (f frames) settings() []Case {
 
 	orgs := organizations.Page{Page: frame("Organizations", "/settings/organizations"), Head: settingsHead("Organizations"), Rows: []organizations.Organization{{Owner: shared.Owner{Name: "acme", Organization: true, Role: "owner"}, Members: 58, Packages: 412}}}
 	oneGone := orgs
-	oneGone.Deleted = []organizations.Deleted{{Name: "oldlab", By: "ana", At: ago(2), Erased: Now().Add(5 * 24 * time.Hour)}}
+	oneGone.Deleted = []organizations.Deleted{
+		{Name: "oldlab", By: "ana", At: ago(2), Erased: Now().Add(5 * 24 * time.Hour)},
+		{Name: "squatters", By: "root", At: ago(1), Erased: Now().Add(6 * 24 * time.Hour), Locked: true},
+	}
 	noOrgs := organizations.Page{Page: frame("Organizations", "/settings/organizations"), Head: settingsHead("Organizations"), Why: "Verify your e-mail before you make an organisation."}
 	newOrg := neworganization.Page{Page: frame("Create a new organization", "/settings/organizations/new"), Head: settingsHead("Organizations")}
 	taken := newOrg

@@ -13,7 +13,7 @@ type Page struct {
 	shared.Page
 	Head shared.SettingsHead
 	Rows []Organization
-	// Deleted are those of the visitor's that can be brought back.
+	// Deleted are those of the visitor's that can be brought back, by somebody.
 	Deleted []Deleted
 	// Why says why no organisation can be made, where it cannot; it takes the
 	// place of the button.
@@ -26,6 +26,7 @@ type Deleted struct {
 	By     string
 	At     time.Time
 	Erased time.Time // from then on it cannot be brought back
+	Locked bool      // an operator deleted it, and the visitor is none
 }
 
 // Organization is one of them.
