@@ -34,13 +34,19 @@ func (c *ownerDeleteCmd) Run(p *program) error {
 }
 
 type ownerRestoreCmd struct {
-	Name string `arg:"" help:"User or organisation."`
+	Name  string `arg:"" help:"User or organisation."`
+	Owner string `help:"User who is to own the organisation from now on; needed where its owners were deleted too."`
 }
 
 // Run undoes the deletion.
 func (c *ownerRestoreCmd) Run(p *program) error {
 	return p.withAccounts(func(a *app.App) error {
-		_, err := a.Accounts.RestoreOwner(p.ctx, access.System(), c.Name)
+		var err error
+		if c.Owner != "" {
+			_, err = a.Accounts.RestoreOrganization(p.ctx, access.System(), c.Name, c.Owner)
+		} else {
+			_, err = a.Accounts.RestoreOwner(p.ctx, access.System(), c.Name)
+		}
 		return err
 	}, c.Name+" restored")
 }

@@ -27,6 +27,9 @@ func TestOwnerCommands(t *testing.T) {
 	do(1, "is taken", "user", "create", "ana", "--email", "other@example.com")
 	do(0, "ana restored", "owner", "restore", "ana")
 	do(1, "ana is not deleted.", "owner", "restore", "ana")
+	do(0, "", "owner", "delete", "ana")
+	do(1, "ana is a user, whom nobody owns.", "owner", "restore", "ana", "--owner", "ana")
+	do(0, "ana restored", "owner", "restore", "ana")
 	do(0, "disabled", "user", "list")
 
 	do(0, "", "owner", "delete", "ana")

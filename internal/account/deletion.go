@@ -322,46 +322,6 @@ func notLastOperator(ctx context.Context, tx *sqldb.DB, u User) error {
 	return nil
 }
 
-// RestoreOwner undoes the deletion of an owner, on behalf of an organisation's owner
-// or the operator. Everything is as it was, tokens too; sessions stay ended. What an
-// operator deleted is errs.Forbidden to others. One that was not deleted is
-// errs.Conflict; one that cannot be brought back any more is errs.NotFound.
-func (a *Accounts) RestoreOwner(ctx context.Context, actor access.Actor, name string) (Owner, error) {
-	var d Deletion
-	err := a.change(ctx, func(tx *sqldb.DB) error {
-		var err error
-		if d, err = a.present(ctx, tx, name); err != nil {
-			return err
-		}
-		if err := a.disposes(ctx, tx, actor, d, ""); err != nil {
-			return err
-		}
-		if d.DeletedAt == nil {
-			return errs.New(errs.Conflict, "%s is not deleted.", d.Name).Because("not-deleted")
-		}
-		if d.ByOperator && access.Operates(actor) != nil {
-			return errs.New(errs.Forbidden, "%s was deleted by an operator, and only an operator can undo that.", d.Name).Because("deleted-by-operator")
-		}
-		return a.restore(ctx, tx, actor, d)
-	})
-	return d.Owner, err
-}
-
-// restore brings a deleted owner back.
-func (a *Accounts) restore(ctx context.Context, tx *sqldb.DB, actor access.Actor, d Deletion) error {
-	n, err := tx.Exec(ctx, "UPDATE owners SET deleted_at = NULL, deleted_by = '' WHERE id = $1 AND erase_begun_at IS NULL", d.ID)
-	if err != nil {
-		return fmt.Errorf("bring %s back: %w", d.Name, err)
-	}
-	if n == 0 { // its erasing has begun at this moment
-		return access.Absent(d.Object())
-	}
-	return a.record(ctx, tx, actor, audit.Entry{
-		Action: d.Kind + ".restore", OwnerID: d.ID, ObjectKind: d.Kind, ObjectID: d.ID, ObjectName: d.Name,
-		Before: map[string]any{"deleted": d.DeletedAt, "by": d.DeletedBy},
-	})
-}
-
 // tellDeleted mails until when a deletion can be undone, and how: to the person, or
 // to the address and the owners of an organisation.
 func (a *Accounts) tellDeleted(ctx context.Context, d Deletion) {

@@ -238,6 +238,8 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 			{"Deleted", reads, func() error { _, err := w.Deleted(ctx, w.actor(ana.ID)); return err }},
 			{"Gone", reads, func() error { _, err := w.Gone(ctx); return err }},
 			{"RestoreOwner", changes, func() error { _, err := w.RestoreOwner(ctx, w.actor(ana.ID), "acme"); return err }},
+			{"DeleteOwner", changes, func() error { _, err := w.DeleteOwner(ctx, w.actor(ana.ID), "acme", "acme"); return err }},
+			{"RestoreOrganization", changes, func() error { _, err := w.RestoreOrganization(ctx, w.actor(ana.ID), "acme", "ana"); return err }},
 			{"DeleteAccount", changes, func() error {
 				u, err := w.User(ctx, op, "dara")
 				ok(t, err)

@@ -63,6 +63,12 @@ type confirmed struct {
 	Confirm string `query:"confirm" doc:"The name again."`
 }
 
+// restored is the path of an organisation that is to be brought back.
+type restored struct {
+	Name  string `path:"name"`
+	Owner string `query:"owner" doc:"A user who is to own it from now on; needed where its owners were deleted too."`
+}
+
 // ofKind refuses, as if it were absent, an owner of another kind.
 func (f *Face) ofKind(ctx context.Context, actor access.Actor, name, kind string) error {
 	d, err := f.accounts.Deletion(ctx, actor, name)
@@ -104,16 +110,31 @@ func (v *v1) deletions() {
 				}
 				return &one[V1Deleted]{newV1Deleted(d)}, nil
 			})
-		handle(v, operation{verdict{of.may, false}, "restore-" + of.what, http.MethodPost, of.path + "/restore", "Undo the deletion of the " + of.what, "deletions", 200, false},
-			func(ctx context.Context, actor access.Actor, in *named) (*one[V1Owner], error) {
-				if err := v.face.ofKind(ctx, actor, in.Name, of.kind); err != nil {
-					return nil, err
-				}
-				o, err := accounts.RestoreOwner(ctx, actor, in.Name)
-				if err != nil {
-					return nil, err
-				}
-				return &one[V1Owner]{newV1Owner(o)}, nil
-			})
 	}
+	handle(v, operation{verdict{web.Operator, false}, "restore-user", http.MethodPost, "/users/{name}/restore", "Undo the deletion of the user", "deletions", 200, false},
+		func(ctx context.Context, actor access.Actor, in *named) (*one[V1Owner], error) {
+			return v.face.restore(ctx, actor, access.User, restored{Name: in.Name})
+		})
+	handle(v, operation{verdict{web.Admin, false}, "restore-organization", http.MethodPost, "/organizations/{name}/restore", "Undo the deletion of the organization", "deletions", 200, false},
+		func(ctx context.Context, actor access.Actor, in *restored) (*one[V1Owner], error) {
+			return v.face.restore(ctx, actor, access.Organization, *in)
+		})
+}
+
+// restore brings an owner of a kind back.
+func (f *Face) restore(ctx context.Context, actor access.Actor, kind string, in restored) (*one[V1Owner], error) {
+	if err := f.ofKind(ctx, actor, in.Name, kind); err != nil {
+		return nil, err
+	}
+	var o account.Owner
+	var err error
+	if in.Owner != "" {
+		o, err = f.accounts.RestoreOrganization(ctx, actor, in.Name, in.Owner)
+	} else {
+		o, err = f.accounts.RestoreOwner(ctx, actor, in.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &one[V1Owner]{newV1Owner(o)}, nil
 }

@@ -90,6 +90,48 @@ func TestDeletedSnapshot(t *testing.T) {
 	}
 }
 
+// TestRestoreWithoutOwner: an organisation whose owners were deleted while it was comes
+// back only with somebody who can administer it, and is theirs when the others are erased.
+func TestRestoreWithoutOwner(t *testing.T) {
+	a := apptest.New(t)
+	ctx := t.Context()
+	root, ana, adam := a.Operator(t, "root"), a.User(t, "ana"), a.User(t, "adam")
+	a.Org(t, "acme", ana)
+	must(t, a.Accounts.AddMember(ctx, ana.Actor(t), "acme", "adam", access.RoleMember))
+	ana.Upload(t, "acme", condatest.Spec{Name: "soil"}, "")
+	a.Want(t, http.StatusOK, "DELETE", "/api/v1/organizations/acme?confirm=acme", apptest.Request{Token: ana.Token})
+	actor, err := a.Accounts.ActorOf(ctx, ana.ID, "session", access.Request{Remote: "127.0.0.1"})
+	must(t, err)
+	_, err = a.Accounts.DeleteAccount(ctx, actor, apptest.Password) // nothing blocks it: acme is deleted
+	must(t, err)
+
+	const restore = "/api/v1/organizations/acme/restore"
+	as := apptest.Request{Token: root.Token}
+	before := a.Dump(t)
+	if got := a.Want(t, http.StatusConflict, "POST", restore, as); !strings.Contains(string(got.Body), `"no-owner"`) {
+		t.Errorf("%s", got)
+	}
+	a.Want(t, http.StatusUnprocessableEntity, "POST", restore+"?owner=nemo", as)
+	a.Want(t, http.StatusUnprocessableEntity, "POST", restore+"?owner=ana", as) // is deleted as well
+	a.Want(t, http.StatusNotFound, "POST", restore+"?owner=adam", apptest.Request{Token: adam.Token})
+	if after := a.Dump(t); after != before {
+		t.Error("what was refused left rows")
+	}
+	a.Want(t, http.StatusOK, "POST", restore+"?owner=adam", as)
+	if role, err := roleIn(a, "acme", adam.ID); err != nil || role != "owner" {
+		t.Errorf("adam is %q: %v", role, err)
+	}
+	if actions := logged(t, a, root, "acme"); !slices.Contains(actions, "organization.restore root") || !slices.Contains(actions, "member.set-role root") {
+		t.Errorf("the log of acme has %v", actions)
+	}
+	a.Clock.Pass(week + time.Minute)
+	if n, err := a.EraseOwners(ctx, access.System()); err != nil || n != 1 {
+		t.Fatalf("%d owners were erased: %v", n, err)
+	}
+	a.Want(t, http.StatusOK, "DELETE", "/api/v1/organizations/acme?confirm=acme", apptest.Request{Token: adam.Token})
+	a.Want(t, http.StatusOK, "POST", restore, apptest.Request{Token: adam.Token})
+}
+
 // TestTakeFromDeleted: what a deleted person holds with others is taken away as ever,
 // and stays so when the deletion is undone. Who may not take it learns nothing.
 func TestTakeFromDeleted(t *testing.T) {
