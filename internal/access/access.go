@@ -8,7 +8,10 @@
 // It knows no accounts: package account makes actors and stores grants.
 package access
 
-import "time"
+import (
+	"crypto/sha256"
+	"time"
+)
 
 // Kind says what sort of caller an actor is.
 type Kind string
@@ -118,8 +121,25 @@ type Actor struct {
 	Remote     string // address of the client, without port
 	Agent      string // its User-Agent
 	RequestID  string
+	Made       Made
 
 	rightsKey string // of Sealed
+}
+
+// Made says of what an actor was made, and under which access generation. A request
+// learns who asks before it reads its body, which may take an hour; what it then
+// writes makes the actor again, in the transaction, where it is not current any more.
+type Made struct {
+	Generation int64
+	Hash       [sha256.Size]byte // of the token or the session's key; zero where the person is known otherwise
+	Cookie     bool              // it is a session's
+	Ends       time.Time         // of the token or the session; zero never
+}
+
+// Current reports whether an actor is what its credential stands for still, at an
+// access generation and a time.
+func (a Actor) Current(generation int64, now time.Time) bool {
+	return a.Kind != KindPerson || a.Made.Generation == generation && (a.Made.Ends.IsZero() || now.Before(a.Made.Ends))
 }
 
 // Request is where a call comes from, for actors and audit rows.

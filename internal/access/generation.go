@@ -57,6 +57,14 @@ func (g *Generation) read(ctx context.Context) (number int64, err error) {
 	return number, nil
 }
 
+// GenerationIn gives the number of the access generation in the transaction tx.
+func GenerationIn(ctx context.Context, tx *sqldb.DB) (number int64, err error) {
+	if err := tx.Row(ctx, "SELECT generation FROM access_state WHERE id = 1").Scan(&number); err != nil {
+		return 0, fmt.Errorf("read the access generation: %w", err)
+	}
+	return number, nil
+}
+
 // Bump begins a new access generation in the transaction tx. Transactions that
 // bump wait for each other, so one that bumps first may check before it writes.
 func Bump(ctx context.Context, tx *sqldb.DB) error {

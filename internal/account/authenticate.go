@@ -48,22 +48,17 @@ func (a *Accounts) Authenticate(ctx context.Context, c Credential, from access.R
 	key := credentialKey{cookie, sha256.Sum256([]byte(c.Value))}
 	found, ok := a.cache.get(generation, key)
 	if !ok {
-		if cookie {
-			found, err = a.loadSession(ctx, key.hash[:])
-		} else {
-			found, err = a.loadToken(ctx, key.hash[:])
-		}
+		err = a.db.ReadTx(ctx, func(tx *sqldb.DB) error {
+			found, err = a.load(ctx, tx, key, generation)
+			return err
+		})
 		if err != nil {
 			return access.Actor{}, err
 		}
-		found.actor = found.actor.Sealed()
 		a.cache.put(generation, key, found)
 	}
-	if now := a.now(); !found.expires.IsZero() && !now.Before(found.expires) {
-		if cookie {
-			return access.Actor{}, sessionOver()
-		}
-		return access.Actor{}, errs.New(errs.Unauthenticated, "Token %s ended on %s. Make a new one.", clip(found.name), day(found.expires)).Because("token-expired")
+	if err := a.ended(found, cookie); err != nil {
+		return access.Actor{}, err
 	}
 	if !found.actor.Anonymous() {
 		a.used.note(key, use{a.now(), from.Remote, clipAgent(from.Agent)})
@@ -71,13 +66,69 @@ func (a *Accounts) Authenticate(ctx context.Context, c Credential, from access.R
 	return found.actor.From(from), nil
 }
 
+// load makes the actor of a token or a session, with what was read after a
+// generation.
+func (a *Accounts) load(ctx context.Context, tx *sqldb.DB, key credentialKey, generation int64) (found resolved, err error) {
+	if key.cookie {
+		found, err = a.loadSession(ctx, tx, key.hash[:])
+	} else {
+		found, err = a.loadToken(ctx, tx, key.hash[:])
+	}
+	if err != nil {
+		return resolved{}, err
+	}
+	found.actor.Made = access.Made{Generation: generation, Hash: key.hash, Cookie: key.cookie, Ends: found.expires}
+	found.actor = found.actor.Sealed()
+	return found, nil
+}
+
+// ended refuses a token or a session whose time is over.
+func (a *Accounts) ended(found resolved, cookie bool) error {
+	switch {
+	case found.expires.IsZero() || a.now().Before(found.expires):
+		return nil
+	case cookie:
+		return sessionOver()
+	default:
+		return errs.New(errs.Unauthenticated, "Token %s ended on %s. Make a new one.", clip(found.name), day(found.expires)).Because("token-expired")
+	}
+}
+
+// Renew makes an actor again, in a transaction that writes on its behalf: what it may
+// do now, and the errs.Unauthenticated that a new request would get where its token
+// was revoked or has ended, its session is over, or its account is disabled or gone.
+func (a *Accounts) Renew(ctx context.Context, tx *sqldb.DB, actor access.Actor) (access.Actor, error) {
+	from := access.Request{Remote: actor.Remote, Agent: actor.Agent, RequestID: actor.RequestID}
+	generation, err := access.GenerationIn(ctx, tx)
+	if err != nil || actor.Current(generation, a.now()) {
+		return actor, err
+	}
+	if actor.Made.Hash == [sha256.Size]byte{} {
+		fresh, err := a.loadActor(ctx, tx, actor.ID)
+		if err != nil {
+			return access.Actor{}, err
+		}
+		fresh.Credential, fresh.Made.Generation = actor.Credential, generation
+		return fresh.From(from), nil
+	}
+	found, err := a.load(ctx, tx, credentialKey{actor.Made.Cookie, actor.Made.Hash}, generation)
+	if err != nil {
+		return access.Actor{}, err
+	}
+	return found.actor.From(from), a.ended(found, actor.Made.Cookie)
+}
+
 // ActorOf makes the actor of a user who has shown who it is in another way than
 // by token or session: "password" after SignIn, for instance. It has all scopes.
 func (a *Accounts) ActorOf(ctx context.Context, userID, credential string, from access.Request) (access.Actor, error) {
 	var actor access.Actor
 	err := a.db.ReadTx(ctx, func(tx *sqldb.DB) error {
-		var err error
+		generation, err := access.GenerationIn(ctx, tx)
+		if err != nil {
+			return err
+		}
 		actor, err = a.loadActor(ctx, tx, userID)
+		actor.Made.Generation = generation
 		return err
 	})
 	if err != nil {
@@ -147,71 +198,65 @@ func (a *Accounts) loadActor(ctx context.Context, tx *sqldb.DB, userID string) (
 	return actor, nil
 }
 
-func (a *Accounts) loadSession(ctx context.Context, hash []byte) (found resolved, err error) {
-	err = a.db.ReadTx(ctx, func(tx *sqldb.DB) error {
-		var userID string
-		err := tx.Row(ctx, "SELECT user_id, expires_at FROM sessions WHERE hash = $1", hash).Scan(&userID, &found.expires)
-		if noRows(err) {
-			return sessionOver()
-		}
-		if err != nil {
-			return fmt.Errorf("look up a session: %w", err)
-		}
-		if userID == "" {
-			return nil // before sign-in: nobody in particular
-		}
-		if found.actor, err = a.loadActor(ctx, tx, userID); err != nil {
-			return err
-		}
-		found.actor.Credential = "session"
-		return nil
-	})
-	return found, err
+func (a *Accounts) loadSession(ctx context.Context, tx *sqldb.DB, hash []byte) (found resolved, err error) {
+	var userID string
+	err = tx.Row(ctx, "SELECT user_id, expires_at FROM sessions WHERE hash = $1", hash).Scan(&userID, &found.expires)
+	if noRows(err) {
+		return found, sessionOver()
+	}
+	if err != nil {
+		return found, fmt.Errorf("look up a session: %w", err)
+	}
+	if userID == "" {
+		return found, nil // before sign-in: nobody in particular
+	}
+	if found.actor, err = a.loadActor(ctx, tx, userID); err != nil {
+		return found, err
+	}
+	found.actor.Credential = "session"
+	return found, nil
 }
 
-func (a *Accounts) loadToken(ctx context.Context, hash []byte) (found resolved, err error) {
-	err = a.db.ReadTx(ctx, func(tx *sqldb.DB) error {
-		var id, userID, organizationID string
-		var scopes, resources []byte
-		var expires, revoked *time.Time
-		err := tx.Row(ctx, `
-			SELECT id, user_id, organization_id, name, scopes, resources, expires_at, revoked_at FROM tokens WHERE hash = $1`, hash).
-			Scan(&id, &userID, &organizationID, &found.name, &scopes, &resources, &expires, &revoked)
-		if noRows(err) {
-			return errs.New(errs.Unauthenticated, "This token is not known here. Make a new one.").Because("token-unknown")
-		}
+func (a *Accounts) loadToken(ctx context.Context, tx *sqldb.DB, hash []byte) (found resolved, err error) {
+	var id, userID, organizationID string
+	var scopes, resources []byte
+	var expires, revoked *time.Time
+	err = tx.Row(ctx, `
+		SELECT id, user_id, organization_id, name, scopes, resources, expires_at, revoked_at FROM tokens WHERE hash = $1`, hash).
+		Scan(&id, &userID, &organizationID, &found.name, &scopes, &resources, &expires, &revoked)
+	if noRows(err) {
+		return found, errs.New(errs.Unauthenticated, "This token is not known here. Make a new one.").Because("token-unknown")
+	}
+	if err != nil {
+		return found, fmt.Errorf("look up a token: %w", err)
+	}
+	if revoked != nil {
+		return found, errs.New(errs.Unauthenticated, "Token %s was revoked on %s. Make a new one.", clip(found.name), day(*revoked)).Because("token-revoked")
+	}
+	if found.actor, err = a.loadActor(ctx, tx, userID); err != nil {
+		return found, err
+	}
+	if organizationID != "" {
+		var there bool
+		err := tx.Row(ctx, "SELECT EXISTS (SELECT 1 FROM owners WHERE id = $1 AND deleted_at IS NULL)", organizationID).Scan(&there)
 		if err != nil {
-			return fmt.Errorf("look up a token: %w", err)
+			return found, fmt.Errorf("look up the organisation of a token: %w", err)
 		}
-		if revoked != nil {
-			return errs.New(errs.Unauthenticated, "Token %s was revoked on %s. Make a new one.", clip(found.name), day(*revoked)).Because("token-revoked")
+		if !there {
+			return found, errs.New(errs.Unauthenticated, "The organisation of token %s was deleted.", clip(found.name)).Because("account-deleted")
 		}
-		if found.actor, err = a.loadActor(ctx, tx, userID); err != nil {
-			return err
-		}
-		if organizationID != "" {
-			var there bool
-			err := tx.Row(ctx, "SELECT EXISTS (SELECT 1 FROM owners WHERE id = $1 AND deleted_at IS NULL)", organizationID).Scan(&there)
-			if err != nil {
-				return fmt.Errorf("look up the organisation of a token: %w", err)
-			}
-			if !there {
-				return errs.New(errs.Unauthenticated, "The organisation of token %s was deleted.", clip(found.name)).Because("account-deleted")
-			}
-		}
-		found.actor.Credential, found.actor.TokenID, found.actor.OrgToken = "token "+id, id, organizationID
-		if err := json.Unmarshal(scopes, &found.actor.Scopes); err != nil {
-			return fmt.Errorf("read the scopes of token %s: %w", id, err)
-		}
-		if err := json.Unmarshal(resources, &found.actor.Resources); err != nil {
-			return fmt.Errorf("read the resources of token %s: %w", id, err)
-		}
-		if expires != nil {
-			found.expires, found.actor.TokenEnds = *expires, *expires
-		}
-		return nil
-	})
-	return found, err
+	}
+	found.actor.Credential, found.actor.TokenID, found.actor.OrgToken = "token "+id, id, organizationID
+	if err := json.Unmarshal(scopes, &found.actor.Scopes); err != nil {
+		return found, fmt.Errorf("read the scopes of token %s: %w", id, err)
+	}
+	if err := json.Unmarshal(resources, &found.actor.Resources); err != nil {
+		return found, fmt.Errorf("read the resources of token %s: %w", id, err)
+	}
+	if expires != nil {
+		found.expires, found.actor.TokenEnds = *expires, *expires
+	}
+	return found, nil
 }
 
 // resolved is what a credential was found to mean.

@@ -237,6 +237,9 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 			{"DeleteOwner", changes, func() error { _, err := w.DeleteOwner(ctx, w.actor(ana.ID), "acme", "acme"); return err }},
 			{"Deleted", reads, func() error { _, err := w.Deleted(ctx, w.actor(ana.ID)); return err }},
 			{"Gone", reads, func() error { _, err := w.Gone(ctx); return err }},
+			{"Renew", reads, func() error {
+				return w.db.ReadTx(ctx, func(tx *sqldb.DB) error { _, err := w.Renew(ctx, tx, w.actor(ana.ID)); return err })
+			}},
 			{"RestoreOwner", changes, func() error { _, err := w.RestoreOwner(ctx, w.actor(ana.ID), "acme"); return err }},
 			{"DeleteOwner", changes, func() error { _, err := w.DeleteOwner(ctx, w.actor(ana.ID), "acme", "acme"); return err }},
 			{"RestoreOrganization", changes, func() error { _, err := w.RestoreOrganization(ctx, w.actor(ana.ID), "acme", "ana"); return err }},

@@ -119,7 +119,7 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, options ...Option) (
 		return nil, err
 	}
 	a.Registry = registry.New(a.DB, a.Blobs, registry.Options{
-		Now: a.now, Log: log, Gen: a.Rights, Limits: archive.DefaultLimits(), MaxUpload: cfg.MaxUpload, Fetch: a.fetch, AfterUpload: a.afterUpload,
+		Now: a.now, Log: log, Gen: a.Rights, Renew: a.Accounts.Renew, Limits: archive.DefaultLimits(), MaxUpload: cfg.MaxUpload, Fetch: a.fetch, AfterUpload: a.afterUpload,
 	})
 	a.Index = index.New(a.DB, a.Registry, index.Options{URL: cfg.URL, Now: a.now, Log: log})
 	a.Registry.SetPublisher(a.Index)

@@ -195,20 +195,14 @@ func (r *Registry) tryBatch(work []*pending) (*batch, error) {
 	err := r.db.Tx(ctx, func(tx *sqldb.DB) error {
 		b = newBatch(r, tx)
 		b.single = len(work) == 1
-		gone, err := goneOf(ctx, tx, work)
-		if err != nil {
-			return err
-		}
 		for _, p := range work {
 			if p.err = p.ctx.Err(); p.err != nil {
 				continue
 			}
-			if gone[p.actor.ID] {
-				p.err = access.ErrGone()
-				continue
+			c := &change{r: r, tx: tx, now: b.now, batch: b, cause: p.cause}
+			if c.actor, p.err = b.renew(ctx, p.actor); p.err == nil {
+				p.err = run(ctx, p.fn, c)
 			}
-			c := &change{r: r, tx: tx, actor: p.actor, now: b.now, batch: b, cause: p.cause}
-			p.err = run(ctx, p.fn, c)
 			switch kind := errs.KindOf(p.err); {
 			case p.err == nil && c.wrote && !c.audited:
 				return fmt.Errorf("change %q by %q wrote rows and no audit", p.cause, p.actor.Name)
@@ -231,18 +225,24 @@ func (r *Registry) tryBatch(work []*pending) (*batch, error) {
 	return b, nil
 }
 
-// goneOf gives the actors of a batch who were deleted since their requests began.
-func goneOf(ctx context.Context, tx *sqldb.DB, work []*pending) (map[string]bool, error) {
-	var persons []string
-	for _, p := range work {
-		if p.actor.Kind == access.KindPerson {
-			persons = append(persons, p.actor.ID)
+// renew gives an actor as it is now, after a body that may have taken an hour: what a
+// change judges by is what its caller may do when it is written. Where nobody's rights
+// have changed since the request began, that is the actor that it came with.
+func (b *batch) renew(ctx context.Context, actor access.Actor) (access.Actor, error) {
+	if actor.Kind != access.KindPerson || b.r.opts.Renew == nil {
+		return actor, nil
+	}
+	if b.access == nil {
+		generation, err := access.GenerationIn(ctx, b.tx)
+		if err != nil {
+			return access.Actor{}, err
 		}
+		b.access = &generation
 	}
-	if len(persons) == 0 {
-		return nil, nil
+	if actor.Current(*b.access, b.now) {
+		return actor, nil
 	}
-	return access.Gone(ctx, tx, persons)
+	return b.r.opts.Renew(ctx, b.tx, actor)
 }
 
 // run calls fn and makes a panic an error, so that one caller's bug does not

@@ -192,7 +192,7 @@ func (r *Registry) CreateChannel(ctx context.Context, actor access.Actor, owner 
 		if err != nil {
 			return err
 		}
-		if err := may(actor, access.Admin, o.object()); err != nil {
+		if err := may(c.actor, access.Admin, o.object()); err != nil {
 			return err
 		}
 		ch, err = c.target(ctx, o, name)

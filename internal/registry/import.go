@@ -203,7 +203,7 @@ func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string)
 		if err != nil {
 			return Channel{}, err
 		}
-		if err := may(i.actor, access.Admin, o.object()); err != nil {
+		if err := may(c.actor, access.Admin, o.object()); err != nil {
 			return Channel{}, err
 		}
 		ch, err := c.target(ctx, o, cmp.Or(channel, mainLabel))
@@ -257,6 +257,9 @@ func (i *importer) end(ctx context.Context) error {
 	i.staging.mu.Lock()
 	defer i.staging.mu.Unlock()
 	return i.r.change(ctx, i.actor, "import", func(ctx context.Context, c *change) error {
+		if err := may(c.actor, access.Admin, i.owner.object()); err != nil {
+			return err
+		}
 		ch, err := findChannel(ctx, c.tx, i.owner, i.channel.Name, c.lock())
 		if err != nil {
 			return err

@@ -122,7 +122,7 @@ func (r *Registry) CreateNotice(ctx context.Context, actor access.Actor, owner s
 		if err != nil {
 			return err
 		}
-		if err := may(actor, access.Admin, o.object()); err != nil {
+		if err := may(c.actor, access.Admin, o.object()); err != nil {
 			return err
 		}
 		n = Notice{
@@ -155,7 +155,7 @@ func (r *Registry) UpdateNotice(ctx context.Context, actor access.Actor, owner, 
 		if err != nil {
 			return err
 		}
-		if err := may(actor, access.Admin, o.object()); err != nil {
+		if err := may(c.actor, access.Admin, o.object()); err != nil {
 			return err
 		}
 		if n, err = loadNotice(ctx, c.tx, o, id, c.lock()); err != nil {

@@ -110,7 +110,7 @@ func (r *Registry) CreatePackage(ctx context.Context, actor access.Actor, owner,
 		if !errs.Is(err, errs.NotFound) {
 			return err
 		}
-		if err := may(actor, access.Write, o.packageObject(name, n.Private)); err != nil {
+		if err := may(c.actor, access.Write, o.packageObject(name, n.Private)); err != nil {
 			return err
 		}
 		if err := vacant(ctx, c.tx, o, name); err != nil {
@@ -240,7 +240,7 @@ func (r *Registry) SetPrivate(ctx context.Context, actor access.Actor, owner, na
 			return err
 		}
 		if !private {
-			if err := actor.MayPublish(); err != nil {
+			if err := c.actor.MayPublish(); err != nil {
 				return err
 			}
 		}

@@ -76,7 +76,7 @@ func (r *Registry) ChangeSettings(ctx context.Context, actor access.Actor, owner
 		}
 		turns := wanted.Private != seen.Private && wanted.Private != now.Private
 		if turns && now.Private {
-			if err := actor.MayPublish(); err != nil {
+			if err := c.actor.MayPublish(); err != nil {
 				return err
 			}
 		}

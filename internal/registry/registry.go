@@ -23,6 +23,10 @@ type Options struct {
 	Log *slog.Logger
 	// Gen tells when anybody's rights changed; caches of rights hang on it.
 	Gen *access.Generation
+	// Renew makes an actor again in the transaction of a change, or refuses it, when
+	// rights have changed since its request began (access.Actor.Current). nil means
+	// that actors are what they were.
+	Renew func(ctx context.Context, tx *sqldb.DB, actor access.Actor) (access.Actor, error)
 	// Limits bound the reading of archives.
 	Limits archive.Limits
 	// MaxUpload is the largest file accepted, in bytes; 0 means 10 GiB.

@@ -162,7 +162,7 @@ func (r *Registry) UpdateRelease(ctx context.Context, actor access.Actor, owner,
 		if err != nil {
 			return err
 		}
-		if err := releaseOpen(ctx, c.tx, whole(actor), p, version); err != nil {
+		if err := releaseOpen(ctx, c.tx, whole(c.actor), p, version); err != nil {
 			return err
 		}
 		if rel, err = findRelease(ctx, c.tx, p, version); err != nil {
@@ -197,7 +197,7 @@ func (r *Registry) DeleteRelease(ctx context.Context, actor access.Actor, owner,
 		if err != nil {
 			return err
 		}
-		if err := releaseOpen(ctx, c.tx, whole(actor), p, version); err != nil {
+		if err := releaseOpen(ctx, c.tx, whole(c.actor), p, version); err != nil {
 			return err
 		}
 		rel, err := findRelease(ctx, c.tx, p, version)

@@ -49,7 +49,7 @@ func (r *Registry) CreateSnapshot(ctx context.Context, actor access.Actor, owner
 		if err != nil {
 			return err
 		}
-		if err := may(actor, access.Admin, o.object()); err != nil {
+		if err := may(c.actor, access.Admin, o.object()); err != nil {
 			return err
 		}
 		from, err := c.loadChannel(ctx, access.Read, n.Owner, n.Channel)

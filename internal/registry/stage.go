@@ -88,7 +88,7 @@ func (r *Registry) Stage(ctx context.Context, actor access.Actor, s StageRequest
 			description, labels, sha256, created_by, created_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 			staged.ID, hash[:], pkg.OwnerID, pkg.Name, s.Version, s.Basename, want.Type, p.attrs, p.dependencies,
-			s.Description, p.labels, strings.ToLower(s.SHA256), actor.ID, c.now, staged.Expires)
+			s.Description, p.labels, strings.ToLower(s.SHA256), c.actor.ID, c.now, staged.Expires)
 		if err != nil {
 			return fmt.Errorf("stage %s: %w", s.Basename, err)
 		}

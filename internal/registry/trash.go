@@ -164,7 +164,7 @@ func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID s
 		if err != nil {
 			return err
 		}
-		if !access.Can(actor, access.Read, f.object()).Allowed {
+		if !access.Can(c.actor, access.Read, f.object()).Allowed {
 			return absent
 		}
 		labels, err := trashedLabels(ctx, c.tx, f.ID)
@@ -172,7 +172,7 @@ func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID s
 			return err
 		}
 		o := owner{f.OwnerID, f.OwnerName, f.OwnerKind}
-		pkg, err := findPackage(ctx, c.tx, whole(actor), o, f.PackageName)
+		pkg, err := findPackage(ctx, c.tx, whole(c.actor), o, f.PackageName)
 		fresh := errs.Is(err, errs.NotFound)
 		if err != nil && !fresh {
 			return err
@@ -180,7 +180,7 @@ func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID s
 		if fresh {
 			pkg = Package{ID: f.PackageID, OwnerID: o.ID, OwnerName: o.Name, OwnerKind: o.Kind, Name: f.PackageName, Private: f.Private}
 		}
-		if err := may(actor, access.Write, pkg.object()); err != nil {
+		if err := may(c.actor, access.Write, pkg.object()); err != nil {
 			return err
 		}
 		if f.Private && !pkg.Private {
