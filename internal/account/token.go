@@ -41,7 +41,7 @@ type Token struct {
 // NewToken is a token to be made.
 type NewToken struct {
 	Name             string
-	UserName         string // for whom; "" is the actor. Only commands may name others
+	UserName         string // for whom; "" is the actor. Only operators may name others
 	OrganizationName string // the organisation that shall own it, or ""
 	Scopes           []string
 	Resources        []string
@@ -57,7 +57,8 @@ var tokenResource = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,38}(/[a-z0-9._-]{1
 
 // CreateToken makes a token and gives its secret, which is stored nowhere. A
 // token may do at most what the credential may that makes it. One that belongs
-// to an organisation acts only there; its owners and administrators make those.
+// to an organisation acts only there; its owners and administrators make those. The
+// operator makes tokens for everybody.
 // A name that is taken is errs.Exists, unless Replace is set.
 func (a *Accounts) CreateToken(ctx context.Context, actor access.Actor, n NewToken) (Token, string, error) {
 	n, err := checkToken(n)
@@ -151,14 +152,18 @@ func (a *Accounts) tokenOwner(ctx context.Context, tx *sqldb.DB, actor access.Ac
 	if name == "" {
 		return access.Object{}, errs.New(errs.Invalid, "Say whose token it shall be.").On("user")
 	}
+	operates := access.Operates(actor) == nil
+	if clean(strings.ToLower(name)) != actor.Name && !operates {
+		if actor.Operator { // with a token that is limited
+			return access.Object{}, access.Operates(actor)
+		}
+		return access.Object{}, errs.New(errs.Forbidden, "You make tokens for yourself or for your organisations, not for %s.", clip(name))
+	}
 	u, err := userNamed(ctx, tx, name)
 	if err != nil {
 		return access.Object{}, err
 	}
-	if u.ID != actor.ID && actor.Kind != access.KindSystem {
-		return access.Object{}, errs.New(errs.Forbidden, "You make tokens for yourself or for your organisations, not for %s.", u.Name)
-	}
-	if u.DisabledAt != nil { // only the operator's command comes here for one
+	if u.DisabledAt != nil { // only the operator comes here for one
 		return access.Object{}, errs.New(errs.Forbidden, "The account %s is disabled: a token of it would open nothing.", u.Name).Because("account-disabled")
 	}
 	t.UserID, t.UserName = u.ID, u.Name
@@ -177,6 +182,9 @@ func (a *Accounts) tokenOwner(ctx context.Context, tx *sqldb.DB, actor access.Ac
 		}
 		object = o.Object()
 		t.OrganizationID, t.Organization = o.ID, o.Name
+	}
+	if u.ID != actor.ID && operates {
+		return object, nil
 	}
 	return object, access.Can(actor, access.Admin, object).Err(object)
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"terrarium/internal/access"
@@ -41,6 +42,34 @@ type v1NewToken struct {
 	Token string `json:"token,omitempty" doc:"The secret. It is shown only now."`
 }
 
+// V1TokenWanted is a token that is to be made.
+type V1TokenWanted struct {
+	Name      string   `json:"name" doc:"What it is for; unique for its owner."`
+	Scopes    []string `json:"scopes,omitempty" doc:"Empty is everything."`
+	Resources []string `json:"resources,omitempty" doc:"OWNER or OWNER/PACKAGE; empty is everything."`
+	ExpiresIn int64    `json:"expires_in,omitempty" doc:"Seconds; without it a year."`
+}
+
+// newToken makes a token, whose n says already whose it is.
+func (v *v1) newToken(ctx context.Context, actor access.Actor, wanted V1TokenWanted, n account.NewToken) (*made[v1NewToken], error) {
+	n.Name, n.Scopes, n.Resources = wanted.Name, wanted.Scopes, wanted.Resources
+	if wanted.ExpiresIn != 0 {
+		var err error
+		if n.MaxAge, err = seconds(wanted.ExpiresIn); err != nil {
+			return nil, err
+		}
+	}
+	t, secret, err := v.face.accounts.CreateToken(ctx, actor, n)
+	if err != nil {
+		return nil, err
+	}
+	at := v.at("tokens", t.ID)
+	if n.UserName != "" {
+		at += "?owner=" + url.QueryEscape(t.UserName)
+	}
+	return &made[v1NewToken]{at, v1NewToken{newV1Token(t), secret}}, nil
+}
+
 func (v *v1) tokens() {
 	accounts := v.face.accounts
 	handle(v, operation{verdict{web.Person, false}, "list-tokens", http.MethodGet, "/tokens", "List my tokens, or those of an organisation", "tokens", 200, false},
@@ -58,26 +87,23 @@ func (v *v1) tokens() {
 	handle(v, operation{verdict{web.Person, false}, "create-token", http.MethodPost, "/tokens", "Make a token", "tokens", 201, true},
 		func(ctx context.Context, actor access.Actor, in *struct {
 			Body struct {
-				Name         string   `json:"name" doc:"What it is for; unique for its owner."`
-				Organization string   `json:"organization,omitempty" doc:"Make it a token of an organisation."`
-				Scopes       []string `json:"scopes,omitempty" doc:"Empty is everything."`
-				Resources    []string `json:"resources,omitempty" doc:"OWNER or OWNER/PACKAGE; empty is everything."`
-				ExpiresIn    int64    `json:"expires_in,omitempty" doc:"Seconds; without it a year."`
+				V1TokenWanted
+				Organization string `json:"organization,omitempty" doc:"Make it a token of an organisation."`
 			}
 		},
 		) (*made[v1NewToken], error) {
-			n := account.NewToken{Name: in.Body.Name, OrganizationName: in.Body.Organization, Scopes: in.Body.Scopes, Resources: in.Body.Resources}
-			if in.Body.ExpiresIn != 0 {
-				var err error
-				if n.MaxAge, err = seconds(in.Body.ExpiresIn); err != nil {
-					return nil, err
-				}
+			return v.newToken(ctx, actor, in.Body.V1TokenWanted, account.NewToken{OrganizationName: in.Body.Organization})
+		})
+	handle(v, operation{verdict{web.Operator, false}, "create-user-token", http.MethodPost, "/users/{name}/tokens", "Make a token for a user", "tokens", 201, true},
+		func(ctx context.Context, actor access.Actor, in *struct {
+			Name string `path:"name"`
+			Body struct {
+				V1TokenWanted
+				Replace bool `json:"replace,omitempty" doc:"Revoke a token of this name."`
 			}
-			t, secret, err := accounts.CreateToken(ctx, actor, n)
-			if err != nil {
-				return nil, err
-			}
-			return &made[v1NewToken]{v.at("tokens", t.ID), v1NewToken{newV1Token(t), secret}}, nil
+		},
+		) (*made[v1NewToken], error) {
+			return v.newToken(ctx, actor, in.Body.V1TokenWanted, account.NewToken{UserName: in.Name, Replace: in.Body.Replace})
 		})
 	handle(v, operation{verdict{web.Person, false}, "get-token", http.MethodGet, "/tokens/{id}", "Show a token of mine or of an organisation", "tokens", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {

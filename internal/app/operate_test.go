@@ -127,3 +127,53 @@ func TestConfigOverHTTP(t *testing.T) {
 		t.Errorf("version: %v; the schema is %d, %v", v, have, err)
 	}
 }
+
+// TestTokenForAnother: the operator makes a token for somebody, who has it among its
+// own; nobody else does, nor a token of the operator that is limited.
+func TestTokenForAnother(t *testing.T) {
+	a := apptest.New(t)
+	root, ana, eve := a.Operator(t, "root"), a.User(t, "ana"), a.User(t, "eve")
+	ask := func(want int, secret, user, body string) *apptest.Answer {
+		t.Helper()
+		return a.Want(t, want, "POST", "/api/v1/users/"+user+"/tokens", apptest.Request{Token: secret, Body: []byte(body)})
+	}
+	var made map[string]any
+	first := ask(http.StatusCreated, root.Token, "ana", `{"name":"ci","scopes":["api:read"],"expires_in":3600}`)
+	first.JSON(t, &made)
+	secret, _ := made["token"].(string)
+	if made["user"] != "ana" || secret == "" {
+		t.Errorf("%v", made)
+	}
+	var me map[string]any
+	a.Want(t, http.StatusOK, "GET", "/api/user", apptest.Request{Token: secret}).JSON(t, &me)
+	if me["login"] != "ana" {
+		t.Errorf("it is a token of %v", me)
+	}
+	at := strings.TrimPrefix(first.Header.Get("Location"), a.Base)
+	a.Want(t, http.StatusOK, "GET", at, apptest.Request{Token: root.Token})
+	a.Want(t, http.StatusOK, "GET", "/api/v1/tokens/"+made["id"].(string), apptest.Request{Token: ana.Token})
+	if actions := logged(t, a, root, "ana"); !slices.Contains(actions, "token.create root") {
+		t.Errorf("the log of ana has %v", actions)
+	}
+	ask(http.StatusConflict, root.Token, "ana", `{"name":"ci"}`)
+	ask(http.StatusCreated, root.Token, "ana", `{"name":"ci","replace":true}`)
+	a.Want(t, http.StatusUnauthorized, "GET", "/api/user", apptest.Request{Token: secret})
+
+	ask(http.StatusForbidden, eve.Token, "ana", `{"name":"mine"}`)
+	ask(http.StatusForbidden, eve.Token, "nemo", `{"name":"mine"}`) // as of somebody who is there
+	ask(http.StatusUnauthorized, "", "ana", `{"name":"mine"}`)
+	ask(http.StatusNotFound, root.Token, "nemo", `{"name":"mine"}`)
+	for _, limits := range []account.NewToken{tokenOf("api:read"), {Name: "one", Resources: []string{"root"}}} {
+		ask(http.StatusForbidden, root.NewToken(t, limits), "ana", `{"name":"mine"}`)
+		must(t, a.Accounts.RevokeToken(t.Context(), root.Actor(t), "", limits.Name))
+	}
+	narrow := root.NewToken(t, tokenOf("api"))
+	ask(http.StatusForbidden, narrow, "ana", `{"name":"wide"}`)
+	for _, row := range a.Rows(t).Of(t, "tokens") {
+		if row["name"] == "mine" || row["name"] == "wide" {
+			t.Errorf("a token was made: %v", row)
+		}
+	}
+	must(t, a.Accounts.DisableUser(t.Context(), root.Actor(t), "ana"))
+	ask(http.StatusForbidden, root.Token, "ana", `{"name":"mine"}`)
+}

@@ -312,6 +312,9 @@ var samples = map[string]maker{
 	"POST /api/v1/tokens": func(w *world, _ *apptest.Person) sample {
 		return sample{path: "/api/v1/tokens", body: `{"name":"` + w.name("ci") + `","scopes":["api:read"]}`, want: http.StatusCreated}
 	},
+	"POST /api/v1/users/{name}/tokens": func(w *world, _ *apptest.Person) sample {
+		return sample{path: "/api/v1/users/" + w.person().Name + "/tokens", body: `{"name":"` + w.name("ci") + `"}`, want: http.StatusCreated}
+	},
 	"DELETE /api/v1/tokens/{id}": ownToken("/api/v1/tokens/", http.StatusNoContent),
 	"POST /api/v1/organizations": func(w *world, _ *apptest.Person) sample {
 		return sample{path: "/api/v1/organizations", body: `{"name":"` + w.name("club") + `","email":"club@example.com"}`, want: http.StatusCreated}
