@@ -6,6 +6,7 @@ import (
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -290,20 +291,26 @@ func (r *Registry) labelled(ctx context.Context, db *sqldb.DB, actor access.Acto
 	}
 	type label struct{ fileID, channelID, name, visibility string } // no name: main, for a file without a label
 	labels := map[string][]label{}
-	err := db.EachRow(ctx, func(rows *sqldb.Rows) error {
+	add := func(rows *sqldb.Rows) error {
 		var l label
 		if err := rows.Scan(&l.fileID, &l.channelID, &l.name, &l.visibility); err != nil {
 			return err
 		}
 		labels[l.fileID] = append(labels[l.fileID], l)
 		return nil
-	}, `SELECT fc.file_id, c.id, c.name, c.visibility FROM file_channels fc JOIN channels c ON c.id = fc.channel_id
-		WHERE fc.file_id IN (SELECT value FROM `+db.EachText("$1")+` AS wanted)
-		UNION ALL SELECT f.id, m.id, '', m.visibility FROM files f JOIN channels m ON m.owner_id = f.owner_id AND m.name = 'main'
-		WHERE f.id IN (SELECT value FROM `+db.EachText("$1")+` AS wanted) AND NOT EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id)
-		ORDER BY 3`, ids(files))
+	}
+	err := db.EachRow(ctx, add, `SELECT fc.file_id, c.id, c.name, c.visibility FROM file_channels fc JOIN channels c ON c.id = fc.channel_id
+		WHERE fc.file_id IN (SELECT value FROM `+db.EachText("$1")+` AS wanted) ORDER BY c.name`, ids(files))
 	if err != nil {
 		return nil, fmt.Errorf("read labels: %w", err)
+	}
+	bare := slices.DeleteFunc(ids(files), func(id string) bool { return labels[id] != nil })
+	if len(bare) > 0 {
+		err := db.EachRow(ctx, add, `SELECT f.id, m.id, '', m.visibility FROM files f JOIN channels m ON m.owner_id = f.owner_id AND m.name = 'main'
+			WHERE f.id IN (SELECT value FROM `+db.EachText("$1")+` AS wanted)`, bare)
+		if err != nil {
+			return nil, fmt.Errorf("read what stands for a label: %w", err)
+		}
 	}
 	verdicts := verdicts{}
 	kept := make([]File, 0, len(files))

@@ -137,7 +137,9 @@ func (s Selector) where(ownerID, packageID, channelID string) (string, parameter
 		where += " AND f.basename = " + args.add(*s.Basename)
 	}
 	if channelID != "" {
-		where += " AND EXISTS (SELECT 1 FROM file_channels fc WHERE fc.file_id = f.id AND fc.channel_id = " + args.add(channelID) + ")"
+		// By the list of the channel: asked whether they are in it, all files of the
+		// owner would be looked at.
+		where += " AND f.id IN (SELECT fc.file_id FROM file_channels fc WHERE fc.channel_id = " + args.add(channelID) + ")"
 	}
 	return where, args
 }

@@ -310,25 +310,22 @@ func (l relabelling) putOn(ctx context.Context, c *change, s *staging, files []F
 			return 0, nil, fmt.Errorf("take back staged records of %s: %w", s.channel.Name, err)
 		}
 	}
-	back := slices.DeleteFunc(slices.Clone(files), func(f File) bool { return f.WithdrawnAt == nil })
-	if len(back) > 0 {
-		if late, err = l.write(ctx, c.tx, s, ids(back)); err != nil {
-			return 0, nil, err
-		}
-	}
-	left := ids(files)
+	left := files
 	if len(gone) > 0 {
 		slices.Sort(gone)
-		left = slices.DeleteFunc(left, func(id string) bool { _, found := slices.BinarySearch(gone, id); return found })
+		left = slices.DeleteFunc(slices.Clone(files), func(f File) bool { _, found := slices.BinarySearch(gone, f.ID); return found })
 	}
-	n, err = c.giveLabel(ctx, s.channel, left)
+	if late, err = l.writeLate(ctx, c, s, left); err != nil {
+		return 0, nil, err
+	}
+	n, err = c.giveLabel(ctx, s.channel, ids(left))
 	return n, late, err
 }
 
 // takeOff takes the label off the files, and those that somebody has listed anew
 // meanwhile out of the index.
 func (l relabelling) takeOff(ctx context.Context, c *change, s *staging, files []File) (n int, late []touched, err error) {
-	if late, err = l.write(ctx, c.tx, s, ids(files)); err != nil {
+	if late, err = l.writeLate(ctx, c, s, files); err != nil {
 		return 0, nil, err
 	}
 	gone, err := c.exec(ctx, "DELETE FROM file_channels WHERE channel_id = $2 AND file_id IN (SELECT value FROM "+c.tx.EachText("$1")+" AS gone)",
@@ -337,4 +334,19 @@ func (l relabelling) takeOff(ctx context.Context, c *change, s *staging, files [
 		return 0, nil, fmt.Errorf("take the label %s off: %w", s.channel.Name, err)
 	}
 	return int(gone), late, nil
+}
+
+// writeLate writes again those of some files that others may have listed, or taken
+// out, since they were written: of the names that the channel has changed meanwhile,
+// since everybody waits for this transaction, and those that were withdrawn then.
+func (l relabelling) writeLate(ctx context.Context, c *change, s *staging, files []File) ([]touched, error) {
+	changed, err := s.changedMeanwhile(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	late := slices.DeleteFunc(slices.Clone(files), func(f File) bool { return f.WithdrawnAt == nil && !changed[touched{f.Subdir, f.PackageName}] })
+	if len(late) == 0 {
+		return nil, nil
+	}
+	return l.write(ctx, c.tx, s, ids(late))
 }

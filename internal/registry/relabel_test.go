@@ -180,3 +180,51 @@ func TestLabelOnManyRefused(t *testing.T) {
 		w.clean()
 	})
 }
+
+// TestLabelOnManyAnew: a file that carries the label already, and loses it while the
+// label is put on many, is in the index as long as it carries it; one that has the
+// label taken off with many others, and is given it anew meanwhile, is not.
+func TestLabelOnManyAnew(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const n = 2400
+		w.many("copy", n)
+		pkg, version, base := "package00007", "1.3", "noarch/package00007-1.3-0.conda"
+		one := registry.Selector{Package: &pkg, Version: &version, Basename: &base}
+		change := func(f func() (int, error)) func() error {
+			return func() error {
+				_, err := f()
+				return err
+			}
+		}
+		add := func(s registry.Selector) func() error {
+			return change(func() (int, error) { return w.AddLabel(w.ctx, w.alice, "acme", "new", s) })
+		}
+		remove := func(s registry.Selector) func() error {
+			return change(func() (int, error) { return w.RemoveLabel(w.ctx, w.alice, "acme", "new", s) })
+		}
+		must := func(f func() error) {
+			t.Helper()
+			if err := f(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		written := func(query string, rows int) { // those of the first files, of which this is one
+			for w.count(query) < rows {
+				runtime.Gosched()
+			}
+		}
+		must(add(one))
+		w.beside(add(registry.Selector{}), func() {
+			written("SELECT count(*) FROM records", n+600)
+			must(remove(one))
+		})
+		w.clean()
+		must(add(one)) // where it was the last that came
+		w.beside(remove(registry.Selector{}), func() {
+			written("SELECT count(*) FROM records WHERE removed IS NOT NULL", 600)
+			must(remove(one))
+			must(add(one))
+		})
+		w.clean()
+	})
+}

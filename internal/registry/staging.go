@@ -298,6 +298,31 @@ func (s *staging) logNames(ctx context.Context, tx *sqldb.DB, subdir string, nam
 	return nil
 }
 
+// changedMeanwhile gives the names of the channel that others have changed since the
+// staging began, those of its transaction included.
+func (s *staging) changedMeanwhile(ctx context.Context, c *change) (map[touched]bool, error) {
+	names := map[touched]bool{}
+	err := c.tx.EachRow(ctx, func(rows *sqldb.Rows) error {
+		var t touched
+		if err := scanTouched(rows, &t); err != nil {
+			return err
+		}
+		names[t] = true
+		return nil
+	}, "SELECT subdir, name FROM generation_names WHERE channel_id = $1 AND number > $2 AND number < $3", s.channel.ID, s.generation-stagingRoom, s.generation)
+	if err != nil {
+		return nil, fmt.Errorf("look what others changed in %s/%s: %w", s.channel.OwnerName, s.channel.Name, err)
+	}
+	if begun := c.batch.channels[s.channel.ID]; begun != nil { // not logged yet
+		for subdir, sc := range begun.subdirs {
+			for name := range sc.names {
+				names[touched{subdir, name}] = true
+			}
+		}
+	}
+	return names, nil
+}
+
 // stagings reports whether any large change is under way, so that other changes
 // must look for what they cannot see.
 func (c *change) stagings(ctx context.Context) (bool, error) {
