@@ -1,12 +1,13 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -57,6 +58,9 @@ func (r *Registry) Patch(ctx context.Context, actor access.Actor, owner, channel
 	if p.channel, err = r.mayPatch(ctx, actor, owner, channel); err != nil {
 		return PatchReport{}, err
 	}
+	if err := p.hide(ctx); err != nil {
+		return PatchReport{}, err
+	}
 	// All is looked at before anything is written, so that a refusal has all
 	// reasons and a patch that changes nothing leaves no trace.
 	if err := p.look(ctx); err != nil {
@@ -90,6 +94,7 @@ type patcher struct {
 	actor   access.Actor
 	patches map[string]repodata.Patch
 	channel Channel
+	hidden  map[string]bool // packages that the actor may not read
 	report  PatchReport
 	wanted  []patchWanted // what there is to do, a transaction each
 	staging *staging
@@ -98,19 +103,23 @@ type patcher struct {
 
 // patchWanted are some files of a subdir that a patch changes.
 type patchWanted struct {
-	subdir string
-	files  []string
+	subdir  string
+	files   []string
+	records []patchedRecord // what becomes of them; nil where it is to be worked out again
 }
+
+// patchHeld bounds the records that are held between looking and writing, in bytes.
+// What becomes of the others is worked out twice.
+const patchHeld = 64 << 20
 
 // patchedRecord is a record that the channel lists and what becomes of it.
 type patchedRecord struct {
 	name, fileName, fileID string
 	added                  int64
-	msgpack                []byte
+	encoded                repodata.Encoded // once it is patched: the other one's
 
-	fate    patchFate
-	record  conda.Record
-	encoded repodata.Encoded
+	fate   patchFate
+	record conda.Record // of one that is changed; the columns alone
 }
 
 // patchFate is what a patch does with a record.
@@ -132,15 +141,23 @@ func (p *patcher) look(ctx context.Context) error {
 		faults []*errs.Error
 	}
 	var parts []*looked
+	var held atomic.Int64
 	several, inside := errgroup.WithContext(ctx)
 	several.SetLimit(max(1, runtime.GOMAXPROCS(0)/2)) // others upload meanwhile
 	for _, subdir := range slices.Sorted(maps.Keys(p.patches)) {
 		p.report.Subdirs[subdir] = PatchCount{}
 		for files := range slices.Chunk(p.patches[subdir].Files(), importBatch) {
-			part := &looked{wanted: patchWanted{subdir: subdir}}
+			part := &looked{}
 			parts = append(parts, part)
 			several.Go(func() (err error) {
-				part.wanted.files, part.count, part.faults, err = p.lookAt(inside, subdir, files)
+				part.wanted, part.count, part.faults, err = p.lookAt(inside, subdir, files)
+				size := 0
+				for i := range part.wanted.records {
+					size += part.wanted.records[i].size()
+				}
+				if held.Add(int64(size)) > patchHeld {
+					part.wanted.records = nil
+				}
 				return err
 			})
 		}
@@ -169,10 +186,11 @@ func (p *patcher) look(ctx context.Context) error {
 
 // lookAt does so for some files of a subdir: which are to be written, what the
 // report counts of them and what may not be.
-func (p *patcher) lookAt(ctx context.Context, subdir string, files []string) (wanted []string, count PatchCount, faults []*errs.Error, err error) {
+func (p *patcher) lookAt(ctx context.Context, subdir string, files []string) (wanted patchWanted, count PatchCount, faults []*errs.Error, err error) {
+	wanted.subdir = subdir
 	records, err := p.read(ctx, p.r.db, subdir, files)
 	if err != nil {
-		return nil, PatchCount{}, nil, err
+		return wanted, PatchCount{}, nil, err
 	}
 	count.Absent = len(files) - len(records)
 	for i := range records {
@@ -180,7 +198,7 @@ func (p *patcher) lookAt(ctx context.Context, subdir string, files []string) (wa
 		if err := rec.patch(p.patches[subdir]); err != nil {
 			var e *errs.Error
 			if !errors.As(err, &e) || e.Kind != errs.Invalid {
-				return nil, PatchCount{}, nil, err
+				return wanted, PatchCount{}, nil, err
 			}
 			faults = append(faults, errs.Wrap(errs.Invalid, e, "%s/%s: %s", subdir, rec.fileName, errs.Message(e)))
 			continue
@@ -194,7 +212,7 @@ func (p *patcher) lookAt(ctx context.Context, subdir string, files []string) (wa
 		case patchRemoves:
 			count.Removed++
 		}
-		wanted = append(wanted, rec.fileName)
+		wanted.files, wanted.records = append(wanted.files, rec.fileName), append(wanted.records, *rec)
 	}
 	return wanted, count, faults, nil
 }
@@ -202,23 +220,30 @@ func (p *patcher) lookAt(ctx context.Context, subdir string, files []string) (wa
 // patch works out what a patch makes of the record.
 func (r *patchedRecord) patch(patch repodata.Patch) error {
 	if patch.Removes(r.fileName) {
-		r.fate = patchRemoves
+		r.fate, r.encoded = patchRemoves, repodata.Encoded{}
 		return nil
 	}
-	was, _, err := repodata.TranscodeMsgpack(r.fileName, r.msgpack)
-	if err != nil {
-		return fmt.Errorf("read the record of %s: %w", r.fileName, err)
-	}
-	if err := patch.Check(r.fileName, was); err != nil {
+	if err := patch.Check(r.fileName, r.encoded); err != nil {
 		return err
 	}
-	rec, changed, err := patch.Apply(r.fileName, was)
+	rec, encoded, changed, err := patch.ApplyEncoded(r.fileName, r.encoded)
 	if err != nil || !changed {
 		return err
 	}
-	r.fate, r.record = patchChanges, rec
-	r.encoded, err = repodata.EncodeRecord(rec)
-	return err
+	r.fate = patchChanges
+	r.record = conda.Record{
+		Version: rec.Version, Build: rec.Build, BuildNumber: rec.BuildNumber, License: rec.License,
+		Timestamp: rec.Timestamp, IndexedTimestamp: rec.IndexedTimestamp, Size: rec.Size,
+	}
+	// Held until it is written: at its exact size.
+	r.encoded = repodata.Encoded{JSON: bytes.Clone(encoded.JSON), Msgpack: bytes.Clone(encoded.Msgpack), RunExports: bytes.Clone(encoded.RunExports)}
+	return nil
+}
+
+// size is about what the record takes in memory.
+func (r *patchedRecord) size() int {
+	const fields = 800 // and the short texts
+	return fields + len(r.encoded.JSON) + len(r.encoded.Msgpack) + len(r.encoded.RunExports)
 }
 
 // apply writes what look found to be wanted and makes it current.

@@ -5,6 +5,7 @@ import (
 	"encoding/json/v2"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -28,11 +29,12 @@ func (p *patcher) writeAll(ctx context.Context) error {
 	both, inside := errgroup.WithContext(ctx)
 	both.Go(func() error {
 		defer close(ready)
-		for _, w := range p.wanted {
-			one, err := p.prepare(inside, w)
+		for i := range p.wanted {
+			one, err := p.prepare(inside, p.wanted[i])
 			if err != nil {
 				return err
 			}
+			p.wanted[i].records = nil // they are in memory once
 			select {
 			case ready <- one:
 			case <-inside.Done():
@@ -44,7 +46,7 @@ func (p *patcher) writeAll(ctx context.Context) error {
 	both.Go(func() error {
 		i := 0
 		for one := range ready {
-			if err := p.write(inside, p.wanted[i], one); err != nil {
+			if err := p.write(inside, patchWanted{subdir: p.wanted[i].subdir, files: p.wanted[i].files}, one); err != nil {
 				return err
 			}
 			i++
@@ -68,24 +70,29 @@ func (p *patcher) write(ctx context.Context, w patchWanted, one *prepared) error
 	}
 }
 
-// prepare works out what becomes of some files.
+// prepare works out what becomes of some files, where that is not known.
 func (p *patcher) prepare(ctx context.Context, w patchWanted) (*prepared, error) {
-	records, err := p.read(ctx, p.r.db, w.subdir, w.files)
-	if err != nil {
-		return nil, err
+	records := w.records
+	if records == nil {
+		var err error
+		if records, err = p.read(ctx, p.r.db, w.subdir, w.files); err != nil {
+			return nil, err
+		}
+		for i := range records {
+			if err := records[i].patch(p.patches[w.subdir]); err != nil {
+				return nil, err // somebody listed another record since it was looked at
+			}
+		}
 	}
 	one := &prepared{subdir: w.subdir, began: map[string]int64{}}
 	for i := range records {
 		r := &records[i]
-		if err := r.patch(p.patches[w.subdir]); err != nil {
-			return nil, err // somebody listed another record since it was looked at
-		}
 		if r.fate == patchKeeps {
 			continue
 		}
 		one.files, one.names, one.began[r.fileName] = append(one.files, r.fileName), append(one.names, r.name), r.added
 		if r.fate == patchChanges {
-			rec := r.record
+			rec := &r.record
 			one.fresh = append(one.fresh, []any{
 				p.channel.ID, w.subdir, r.name, r.fileName, p.staging.generation, r.fileID, rec.Version, rec.Build, rec.BuildNumber,
 				rec.License, rec.Timestamp, rec.IndexedTimestamp, rec.Size, r.encoded.JSON, r.encoded.Msgpack, r.encoded.RunExports,
@@ -180,15 +187,29 @@ func (p *patcher) read(ctx context.Context, db *sqldb.DB, subdir string, files [
 	if err != nil {
 		return nil, err
 	}
-	args := parameters{p.channel.ID, subdir, keys}
 	list, err := sqldb.All(ctx, db, func(rows *sqldb.Rows, r *patchedRecord) error {
-		return rows.Scan(&r.name, &r.fileName, &r.fileID, &r.added, &r.msgpack)
-	}, `SELECT r.name, r.file_name, r.file_id, r.added, r.msgpack FROM records r JOIN files f ON f.id = r.file_id JOIN packages p ON p.id = f.package_id
+		return rows.Scan(&r.name, &r.fileName, &r.fileID, &r.added, &r.encoded.JSON, &r.encoded.RunExports)
+	}, `SELECT r.name, r.file_name, r.file_id, r.added, r.json, r.run_exports FROM records r
 		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.removed IS NULL AND `+byFile(db, "r", "$3")+`
-		AND r.added <= (SELECT generation FROM channels WHERE id = $1) AND `+access.ReadablePackages(whole(p.actor), args.add, db, "p")+
-		" ORDER BY r.name, r.file_name", args...)
+		AND r.added <= (SELECT generation FROM channels WHERE id = $1) ORDER BY r.name, r.file_name`, p.channel.ID, subdir, keys)
 	if err != nil {
 		return nil, fmt.Errorf("read the records of %s/%s: %w", p.channel.OwnerName, p.channel.Name, err)
 	}
-	return list, nil
+	return slices.DeleteFunc(list, func(r patchedRecord) bool { return p.hidden[r.name] }), nil
+}
+
+// hide finds out which packages of the owner the actor may not read. Mostly there is
+// none, and to ask it of each record would be a look at its file.
+func (p *patcher) hide(ctx context.Context) error {
+	args := parameters{p.channel.OwnerID}
+	names, err := sqldb.All(ctx, p.r.db, sqldb.Scalar[string],
+		"SELECT p.name FROM packages p WHERE p.owner_id = $1 AND p.deleted_at IS NULL AND NOT "+access.ReadablePackages(whole(p.actor), args.add, p.r.db, "p"), args...)
+	if err != nil {
+		return fmt.Errorf("look for packages of %s that are not to be read: %w", p.channel.OwnerName, err)
+	}
+	p.hidden = make(map[string]bool, len(names))
+	for _, name := range names {
+		p.hidden[name] = true
+	}
+	return nil
 }

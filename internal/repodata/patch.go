@@ -1,6 +1,7 @@
 package repodata
 
 import (
+	"bytes"
 	"encoding/json/jsontext"
 	"maps"
 	"slices"
@@ -109,40 +110,45 @@ func named(m map[string]bool, fileName string) bool {
 // as they are, and run_exports unless the patch is of version 2. A patch that
 // makes the record unreadable is errs.Invalid.
 func (p Patch) Apply(fileName string, r conda.Record) (patched conda.Record, changed bool, err error) {
-	steps := p.steps(fileName)
-	revoked := named(p.revoke, fileName)
-	if !revoked && !slices.ContainsFunc(steps, func(s map[string]jsontext.Value) bool { return len(s) > 0 }) {
-		return r, false, nil
-	}
-
 	before, err := EncodeRecord(r)
 	if err != nil {
 		return r, false, err
 	}
-	var fields map[string]jsontext.Value
-	if err := unmarshal(before.JSON, &fields); err != nil {
+	patched, _, changed, err = p.ApplyEncoded(fileName, before)
+	if err != nil || !changed {
 		return r, false, err
 	}
+	return patched, true, nil
+}
+
+// ApplyEncoded is Apply for a record in the forms that its row keeps, of which the
+// msgpack is not needed, and gives those of the patched one. Of a record that does
+// not differ it gives nothing.
+func (p Patch) ApplyEncoded(fileName string, before Encoded) (patched conda.Record, after Encoded, changed bool, err error) {
+	steps := p.steps(fileName)
+	revoked := named(p.revoke, fileName)
+	if !revoked && !slices.ContainsFunc(steps, func(s map[string]jsontext.Value) bool { return len(s) > 0 }) {
+		return conda.Record{}, Encoded{}, false, nil
+	}
+	fields, err := membersOf(before.JSON)
+	if err != nil {
+		return conda.Record{}, Encoded{}, false, err
+	}
 	if before.RunExports != nil {
-		fields["run_exports"] = before.RunExports
+		fields = append(fields, member{"run_exports", before.RunExports})
 	}
 	for _, step := range steps {
 		for key, value := range step {
 			if slices.Contains(unpatchable[:], key) || key == "run_exports" && p.version < 2 {
 				continue
 			}
-			if err := merge(fields, key, value); err != nil {
-				return r, false, errs.Wrap(errs.Invalid, err, "The patch of %s cannot be applied to %q.", shorten(fileName), key)
+			if fields, err = fields.merge(key, value); err != nil {
+				return conda.Record{}, Encoded{}, false, errs.Wrap(errs.Invalid, err, "The patch of %s cannot be applied to %q.", shorten(fileName), key)
 			}
 		}
 	}
-	text, err := marshal(fields)
-	if err != nil {
-		return r, false, err
-	}
-	patched, err = conda.ParseRecord(text)
-	if err != nil {
-		return r, false, errs.Wrap(errs.Invalid, err, "The patch of %s makes its record unreadable.", shorten(fileName))
+	if patched, err = parseRecord(fields.text()); err != nil {
+		return conda.Record{}, Encoded{}, false, errs.Wrap(errs.Invalid, err, "The patch of %s makes its record unreadable.", shorten(fileName))
 	}
 	if revoked {
 		if !slices.Contains(patched.Depends, revokedDependency) { // or a second time would change it again
@@ -154,14 +160,13 @@ func (p Patch) Apply(fileName string, r conda.Record) (patched conda.Record, cha
 		}
 		patched.Extra["revoked"] = jsontext.Value("true")
 	}
-	after, err := EncodeRecord(patched)
-	if err != nil {
-		return r, false, err
+	if after, err = EncodeRecord(patched); err != nil {
+		return conda.Record{}, Encoded{}, false, err
 	}
-	if string(after.Msgpack) == string(before.Msgpack) {
-		return r, false, nil
+	if bytes.Equal(after.JSON, before.JSON) && bytes.Equal(after.RunExports, before.RunExports) {
+		return conda.Record{}, Encoded{}, false, nil
 	}
-	return patched, true, nil
+	return patched, after, true, nil
 }
 
 // steps are the instructions for a file, in their order.
@@ -178,8 +183,8 @@ func (p Patch) steps(fileName string) []map[string]jsontext.Value {
 // Check refuses, as errs.Invalid, instructions for a file that would give another
 // value to a field which says which bytes the record stands for. Apply passes over
 // them; who publishes a patch should hear of it.
-func (p Patch) Check(fileName string, r conda.Record) error {
-	var fields map[string]jsontext.Value
+func (p Patch) Check(fileName string, r Encoded) error {
+	var fields members
 	var faults []string
 	for _, step := range p.steps(fileName) {
 		for _, key := range unpatchable {
@@ -188,15 +193,15 @@ func (p Patch) Check(fileName string, r conda.Record) error {
 				continue
 			}
 			if fields == nil {
-				e, err := EncodeRecord(r)
-				if err != nil {
-					return err
-				}
-				if err := unmarshal(e.JSON, &fields); err != nil {
+				var err error
+				if fields, err = membersOf(r.JSON); err != nil {
 					return err
 				}
 			}
-			was := fields[key]
+			var was jsontext.Value
+			if i := fields.find(key); i >= 0 {
+				was = fields[i].value
+			}
 			same := value.Kind() == 'n' && was == nil
 			if was != nil {
 				a, errA := canonicalJSON(was)
@@ -212,36 +217,4 @@ func (p Patch) Check(fileName string, r conda.Record) error {
 		return nil
 	}
 	return errs.New(errs.Invalid, "A hotfix cannot change %s.", strings.Join(faults, ", "))
-}
-
-// merge puts a value under key: null deletes, an object is merged into an
-// object, anything else replaces.
-func merge(fields map[string]jsontext.Value, key string, value jsontext.Value) error {
-	old, ok := fields[key]
-	switch {
-	case value.Kind() == 'n':
-		delete(fields, key)
-		return nil
-	case value.Kind() != '{' || !ok || old.Kind() != '{':
-		fields[key] = value
-		return nil
-	}
-	var into, from map[string]jsontext.Value
-	if err := unmarshal(old, &into); err != nil {
-		return err
-	}
-	if err := unmarshal(value, &from); err != nil {
-		return err
-	}
-	for k, v := range from {
-		if err := merge(into, k, v); err != nil {
-			return err
-		}
-	}
-	merged, err := marshal(into)
-	if err != nil {
-		return err
-	}
-	fields[key] = merged
-	return nil
 }
