@@ -165,16 +165,23 @@ func (c *change) unstage(ctx context.Context, channelID string, cc *channelChang
 // unlist ends the records of files in a channel. A record that began in the same
 // generation is deleted: no generation ever showed it.
 func (c *change) unlist(ctx context.Context, channelID string, fileIDs []string) error {
-	of := " WHERE " + inChannelOf("r.channel_id") + " AND r.file_id IN (SELECT value FROM " + c.tx.EachText("$2") + " AS wanted)"
 	// Those that begin in a generation to come count too: they must not.
-	const lasting = " AND (r.removed IS NULL OR r.removed > (SELECT generation FROM channels WHERE id = $1))"
-	var some int
-	if err := c.tx.Row(ctx, "SELECT count(*) FROM records r"+of+lasting, channelID, fileIDs).Scan(&some); err != nil {
+	var some bool
+	err := c.tx.Row(ctx, "SELECT EXISTS (SELECT 1 FROM records r WHERE "+inChannelOf("r.channel_id")+" AND r.file_id IN (SELECT value FROM "+c.tx.EachText("$2")+
+		" AS wanted) AND (r.removed IS NULL OR r.removed > (SELECT generation FROM channels WHERE id = $1)))", channelID, fileIDs).Scan(&some)
+	if err != nil {
 		return fmt.Errorf("look for listed files: %w", err)
 	}
-	if some == 0 {
+	if !some {
 		return nil
 	}
+	return c.unlistSome(ctx, channelID, fileIDs)
+}
+
+// unlistSome is unlist for files of which one at least is listed.
+func (c *change) unlistSome(ctx context.Context, channelID string, fileIDs []string) error {
+	of := " WHERE " + inChannelOf("r.channel_id") + " AND r.file_id IN (SELECT value FROM " + c.tx.EachText("$2") + " AS wanted)"
+	_, begun := c.batch.channels[channelID]
 	cc, err := c.generation(ctx, channelID)
 	if err != nil {
 		return err
@@ -182,20 +189,22 @@ func (c *change) unlist(ctx context.Context, channelID string, fileIDs []string)
 	if err := c.unstage(ctx, channelID, cc, fileIDs); err != nil {
 		return err
 	}
-	unborn, err := sqldb.All(ctx, c.tx, scanTouched, "DELETE FROM records AS r"+of+" AND r.added = $3 RETURNING subdir, name",
-		channelID, fileIDs, cc.generation)
-	if err != nil {
-		return fmt.Errorf("take back records of channel %s: %w", channelID, err)
+	if begun { // or there can be no record of it
+		unborn, err := sqldb.All(ctx, c.tx, scanTouched, "DELETE FROM records AS r"+of+" AND r.added = $3 RETURNING subdir, name",
+			channelID, fileIDs, cc.generation)
+		if err != nil {
+			return fmt.Errorf("take back records of channel %s: %w", channelID, err)
+		}
+		for _, t := range unborn {
+			sc := cc.subdir(t.subdir)
+			sc.names[t.name] = true
+			sc.added--
+		}
 	}
 	ended, err := sqldb.All(ctx, c.tx, scanTouched, "UPDATE records AS r SET removed = $3"+of+" AND (r.removed IS NULL OR r.removed > $3) RETURNING subdir, name",
 		channelID, fileIDs, cc.generation)
 	if err != nil {
 		return fmt.Errorf("end records of channel %s: %w", channelID, err)
-	}
-	for _, t := range unborn {
-		sc := cc.subdir(t.subdir)
-		sc.names[t.name] = true
-		sc.added--
 	}
 	for _, t := range ended {
 		sc := cc.subdir(t.subdir)
@@ -213,7 +222,7 @@ func (c *change) unlistEverywhere(ctx context.Context, fileIDs []string) error {
 		return fmt.Errorf("look for the channels of files: %w", err)
 	}
 	for _, id := range channels {
-		if err := c.unlist(ctx, id, fileIDs); err != nil {
+		if err := c.unlistSome(ctx, id, fileIDs); err != nil {
 			return err
 		}
 	}

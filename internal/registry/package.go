@@ -258,7 +258,12 @@ func (r *Registry) DeletePackage(ctx context.Context, actor access.Actor, owner,
 		if err != nil {
 			return err
 		}
-		files, err := sqldb.All(ctx, c.tx, scanFile, fileColumns+fileFrom+" WHERE f.package_id = $1 AND f.deleted_at IS NULL ORDER BY f.id", p.ID)
+		// Their ids alone, which an index has: of thousands of files, everybody waits
+		// for what is read of each.
+		files, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, f *File) error {
+			f.OwnerName = p.OwnerName
+			return rows.Scan(&f.ID)
+		}, "SELECT id FROM files WHERE package_id = $1 AND deleted_at IS NULL ORDER BY id", p.ID)
 		if err != nil {
 			return fmt.Errorf("list the files of %s: %w", p.FullName(), err)
 		}

@@ -63,7 +63,7 @@ func (c *change) seesFile(ctx context.Context, f File, absent error) error {
 
 // trash takes live files out of every channel and index and remembers their
 // labels. Files of a locked channel cannot go. action is that of the audit row
-// that each file gets; "" means none.
+// that each file gets; "" means none, and of the files id and owner are enough.
 func (c *change) trash(ctx context.Context, files []File, action string) error {
 	if len(files) == 0 {
 		return nil
