@@ -132,7 +132,8 @@ func (x *Index) Publish(ctx context.Context, changed []registry.Changed) (err er
 		if ch.current.Load() == nil {
 			continue
 		}
-		if _, err := x.upTo(ctx, ch, c.Generation); err != nil {
+		prepared, _ := c.Prepared.(*prepared)
+		if _, err := x.upToWith(ctx, ch, c.Generation, prepared); err != nil {
 			return err
 		}
 	}
@@ -167,7 +168,12 @@ func (x *Index) Warm(ctx context.Context) error {
 }
 
 // upTo gives a state of the channel at the generation or a later one.
-func (x *Index) upTo(ctx context.Context, ch *channel, generation int64) (_ *state, err error) {
+func (x *Index) upTo(ctx context.Context, ch *channel, generation int64) (*state, error) {
+	return x.upToWith(ctx, ch, generation, nil)
+}
+
+// upToWith is upTo with what was prepared for the generation, or nil.
+func (x *Index) upToWith(ctx context.Context, ch *channel, generation int64, ahead *prepared) (_ *state, err error) {
 	if s := ch.current.Load(); s != nil && s.generation >= generation {
 		return s, nil
 	}
@@ -191,7 +197,7 @@ func (x *Index) upTo(ctx context.Context, ch *channel, generation int64) (_ *sta
 	case cur.generation == generation:
 		next = cur
 	default:
-		next, err = x.advance(ctx, ch, cur, generation)
+		next, err = x.advance(ctx, ch, cur, generation, ahead)
 	}
 	if err != nil {
 		return nil, err

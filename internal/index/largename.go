@@ -20,16 +20,25 @@ const largeName = 64 << 10
 // generations. A record that was replaced is in both.
 type changedRows struct{ came, went []row }
 
+// span are the generations after from, up to to. One that is prepared is not logged
+// yet.
+type span struct {
+	from, to int64
+	logged   bool
+}
+
 // changedRows reads what became of a name.
-func (x *Index) changedRows(ctx context.Context, channel, subdir, name string, from, to int64) (changedRows, error) {
+func (x *Index) changedRows(ctx context.Context, channel, subdir, name string, over span) (changedRows, error) {
 	// Rows that came are found in the key of the table; of those that went each row
 	// has to be looked at, so it is asked first whether there are any. What an import
 	// that was broken off has ended, the one that went on with it did not count.
-	var removed int64
-	if err := x.db.Row(ctx, `
-		SELECT CAST(coalesce(sum(removed + CASE WHEN cause LIKE '%import%' THEN 1 ELSE 0 END), 0) AS BIGINT) FROM generations
-		WHERE channel_id = $1 AND subdir = $2 AND number > $3 AND number <= $4`, channel, subdir, from, to).Scan(&removed); err != nil {
-		return changedRows{}, err
+	removed := int64(1)
+	if over.logged {
+		if err := x.db.Row(ctx, `
+			SELECT CAST(coalesce(sum(removed + CASE WHEN cause LIKE '%import%' THEN 1 ELSE 0 END), 0) AS BIGINT) FROM generations
+			WHERE channel_id = $1 AND subdir = $2 AND number > $3 AND number <= $4`, channel, subdir, over.from, over.to).Scan(&removed); err != nil {
+			return changedRows{}, err
+		}
 	}
 	which := "added > $4 AND added <= $5"
 	if removed > 0 {
@@ -52,7 +61,7 @@ func (x *Index) changedRows(ctx context.Context, channel, subdir, name string, f
 	}, `
 		SELECT name, file_name, json, msgpack, added <= $4, removed IS NULL OR removed > $5 FROM records
 		WHERE channel_id = $1 AND subdir = $2 AND name = $3 AND `+which+`
-		ORDER BY file_name`, channel, subdir, name, from, to)
+		ORDER BY file_name`, channel, subdir, name, over.from, over.to)
 	return c, err
 }
 
@@ -77,14 +86,14 @@ func (e *entry) large() bool {
 	return e.shard.bytes() != nil && e.sizes[groupTarBz2]+e.sizes[groupConda] >= largeName
 }
 
-// updateEntry gives the entry of a large name at a generation, out of that of an
-// earlier one; nil where no records are left.
-func (x *Index) updateEntry(ctx context.Context, channel, subdir string, old *entry, from, to int64) (*entry, error) {
-	c, err := x.changedRows(ctx, channel, subdir, old.name, from, to)
+// updateEntry gives the entry of a large name at the end of a span, out of that at
+// its beginning; nil where no records are left.
+func (x *Index) updateEntry(ctx context.Context, channel, subdir string, old *entry, over span) (*entry, error) {
+	c, err := x.changedRows(ctx, channel, subdir, old.name, over)
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{name: old.name, sizes: old.sizes, shard: &shard{name: old.name, generation: to}}
+	e := &entry{name: old.name, sizes: old.sizes, shard: &shard{name: old.name, generation: over.to}}
 	for _, r := range c.went {
 		e.sizes[groupOf(r.fileName)] -= repodata.EntrySize(r.fileName, r.json)
 	}
@@ -114,7 +123,7 @@ func (x *Index) updatePieces(ctx context.Context, s *snapshot, group int, r, old
 	if from >= to {
 		return false, nil
 	}
-	c, err := x.changedRows(ctx, s.channel, s.subdir, r.first, from, to)
+	c, err := x.changedRows(ctx, s.channel, s.subdir, r.first, span{from: from, to: to, logged: true})
 	if err != nil {
 		return false, err
 	}

@@ -176,8 +176,9 @@ func (ch *channel) supersede(old, s *snapshot, touched []touchedName) {
 	ch.shards.add(s.subdir, entries)
 }
 
-// advance brings a state to a later generation by what the log says changed.
-func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation int64) (*state, error) {
+// advance brings a state to a later generation by what the log says changed, as far
+// as that is not prepared.
+func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation int64, ahead *prepared) (*state, error) {
 	heads, err := x.heads(ctx, ch.id, cur.generation, generation)
 	if err != nil {
 		return nil, err
@@ -197,10 +198,10 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 		}
 		old := cur.subdirs[h.subdir]
 		var s *snapshot
-		if old == nil || len(touched) > 100 && len(touched) > len(old.entries)/4 {
-			s, err = x.scan(ctx, ch.id, h, generation, untouched(old, touched)) // most of it is new: one pass is cheaper
+		if mostly(old, len(touched)) {
+			s, err = x.scan(ctx, ch.id, h, generation, untouched(old, touched)) // one pass is cheaper
 		} else {
-			s, err = x.update(ctx, ch, old, h, cur.generation, generation, touched)
+			s, err = x.update(ctx, ch, old, h, cur.generation, generation, touched, ahead)
 		}
 		if err != nil {
 			return nil, err
@@ -221,36 +222,32 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 // namesAtOnce is how many changed names one query reads.
 const namesAtOnce = 200
 
+// mostly reports whether so many names are most of what a snapshot, which may be nil,
+// will be.
+func mostly(old *snapshot, touched int) bool {
+	return old == nil || touched > 100 && touched > len(old.entries)/4
+}
+
 // update makes the next snapshot of a subdir from the one before, which was so at a
 // generation, and the rows of the names that changed.
-func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, from, generation int64, touched []touchedName) (*snapshot, error) {
-	changed := make(map[string]*entry, len(touched))
-	known := make(map[string][]row, len(touched))
-	small := make([]touchedName, 0, len(touched))
+func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, from, generation int64, touched []touchedName, ahead *prepared) (*snapshot, error) {
+	known, err := x.stillPrepared(ctx, ch.id, h.subdir, generation, ahead)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(touched))
 	for _, t := range touched {
-		i, ok := find(old.entries, t.name)
-		if !ok || !old.entries[i].large() {
-			small = append(small, t)
-			continue
-		}
-		var err error
-		if changed[t.name], err = x.updateEntry(ctx, ch.id, h.subdir, old.entries[i], from, generation); err != nil {
-			return nil, err
+		if _, there := known[t.name]; !there {
+			names = append(names, t.name)
 		}
 	}
-	for some := range slices.Chunk(small, namesAtOnce) {
-		names := make([]string, len(some))
-		for i, t := range some {
-			names[i] = t.name
-		}
-		if err := x.eachOf(ctx, ch.id, h.subdir, generation, names, func(r row) error {
-			known[r.name] = append(known[r.name], r)
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-		for _, n := range names {
-			changed[n] = makeEntry(n, known[n], generation)
+	changed, err := x.renew(ctx, ch.id, old, span{from: from, to: generation, logged: true}, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range touched {
+		if e, there := known[t.name]; there {
+			changed[t.name] = e
 		}
 	}
 	s := &snapshot{channel: ch.id, subdir: h.subdir, generation: h.generation, modified: h.at, entries: merge(old.entries, changed), list: old.listParts()}
@@ -262,6 +259,38 @@ func (x *Index) update(ctx context.Context, ch *channel, old *snapshot, h head, 
 	s.exports.before.Store(old.exports.known())
 	s.current.before.Store(old.current.known())
 	return s, nil
+}
+
+// renew makes the entries of some names at the end of a span anew, those of a snapshot
+// being what they were at its beginning; nil for a name without records.
+func (x *Index) renew(ctx context.Context, channel string, old *snapshot, over span, names []string) (map[string]*entry, error) {
+	changed := make(map[string]*entry, len(names))
+	known := make(map[string][]row, len(names))
+	small := make([]string, 0, len(names))
+	for _, name := range names {
+		i, ok := find(old.entries, name)
+		if !ok || !old.entries[i].large() {
+			small = append(small, name)
+			continue
+		}
+		var err error
+		if changed[name], err = x.updateEntry(ctx, channel, old.subdir, old.entries[i], over); err != nil {
+			return nil, err
+		}
+	}
+	for some := range slices.Chunk(small, namesAtOnce) {
+		if err := x.eachOf(ctx, channel, old.subdir, over.to, some, func(r row) error {
+			known[r.name] = append(known[r.name], r)
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		for _, n := range some {
+			changed[n] = makeEntry(n, known[n], over.to)
+			delete(known, n)
+		}
+	}
+	return changed, nil
 }
 
 // untouched gives the entries of a snapshot, which may be nil, that keep their records.

@@ -34,6 +34,7 @@ type channelChange struct {
 	actors     map[string]bool
 	causes     map[string]bool
 	subdirs    map[string]*subdirChange
+	prepared   any // of a large change: see Preparer
 }
 
 // subdirChange is what a batch does to one subdir of a channel.
@@ -272,7 +273,7 @@ func (b *batch) changed() []Changed {
 	var all []Changed
 	for _, id := range slices.Sorted(maps.Keys(b.channels)) {
 		cc := b.channels[id]
-		one := Changed{ChannelID: id, Generation: cc.generation, Subdirs: map[string][]string{}}
+		one := Changed{ChannelID: id, Generation: cc.generation, Subdirs: map[string][]string{}, Prepared: cc.prepared}
 		for subdir, sc := range cc.subdirs {
 			one.Subdirs[subdir] = sortedSet(slices.AppendSeq(slices.Collect(maps.Keys(sc.staged)), maps.Keys(sc.names)))
 		}

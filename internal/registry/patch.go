@@ -266,7 +266,9 @@ func (p *patcher) apply(ctx context.Context) (err error) {
 		return err
 	}
 	stop := p.staging.keep(ctx)
-	err = p.writeAll(ctx)
+	if err = p.writeAll(ctx); err == nil {
+		p.workAhead(ctx)
+	}
 	stop()
 	if err == nil {
 		err = p.end(ctx)
@@ -279,6 +281,24 @@ func (p *patcher) apply(ctx context.Context) (err error) {
 		}
 	}
 	return err
+}
+
+// workAhead lets the index make what it will show: who changes the channel right
+// after the patch need not wait for it. Whatever others do to the patched records
+// from now on, the log has their names.
+func (p *patcher) workAhead(ctx context.Context) {
+	publisher := p.r.publisher.Load()
+	if publisher == nil {
+		return
+	}
+	preparer, ok := (*publisher).(Preparer)
+	if !ok {
+		return
+	}
+	var err error
+	if p.staging.prepared, err = preparer.Prepare(ctx, p.channel.ID, p.staging.generation); err != nil {
+		p.r.opts.Log.WarnContext(ctx, "working ahead for the index failed; it is made when the patch is current", "err", err, "channel", p.channel.ID)
+	}
 }
 
 // end makes the patched generation the current one.

@@ -81,11 +81,20 @@ type Publisher interface {
 	Publish(ctx context.Context, changed []Changed) error
 }
 
+// Preparer is a Publisher that can work ahead. Prepare is called when all records of
+// a generation to come are written and before it is made the current one; what it
+// gives comes back in the Changed of that generation, if that is made current at all.
+// It may give nil.
+type Preparer interface {
+	Prepare(ctx context.Context, channelID string, generation int64) (prepared any, err error)
+}
+
 // Changed says what one committed batch changed in one channel.
 type Changed struct {
 	ChannelID  string
 	Generation int64
 	Subdirs    map[string][]string // subdir → names of packages, sorted
+	Prepared   any                 // what a Preparer gave for the generation, or nil
 }
 
 // New makes a Registry over a migrated database and a blob store.

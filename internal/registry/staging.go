@@ -37,6 +37,7 @@ type staging struct {
 	cause      string
 	subject    string
 
+	prepared any  // see Preparer
 	sweeping bool // it is being put away, also where its owner was deleted
 
 	mu    sync.Mutex // held while the row is moved on, so that until is what it says
@@ -255,6 +256,7 @@ func (s *staging) current(ctx context.Context, c *change, subdirs map[string]*su
 	}
 	c.batch.channels[s.channel.ID] = &channelChange{
 		generation: s.generation, actors: map[string]bool{c.actor.Name: true}, causes: map[string]bool{c.cause: true}, subdirs: subdirs,
+		prepared: s.prepared,
 	}
 	return nil
 }

@@ -1,0 +1,98 @@
+package index_test
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"terrarium/internal/condatest"
+	"terrarium/internal/index"
+	"terrarium/internal/registry"
+	"terrarium/internal/sqldb"
+	"terrarium/internal/sqldbtest"
+)
+
+// between is an index before whose eyes something happens between what it prepares
+// and what it publishes.
+type between struct {
+	*index.Index
+	do       func()
+	prepared int
+}
+
+// Prepare implements registry.Preparer.
+func (b *between) Prepare(ctx context.Context, channelID string, generation int64) (any, error) {
+	prepared, err := b.Index.Prepare(ctx, channelID, generation)
+	if prepared != nil {
+		b.prepared++
+	}
+	b.do()
+	return prepared, err
+}
+
+// TestPreparedPatch: a hotfix is read before it is current, and others change the same
+// names right after that: what the index shows then is what one shows that has just
+// read the rows.
+func TestPreparedPatch(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		w := newWorld(t, db)
+		ctx, rnd := t.Context(), rand.New(rand.NewPCG(21, 22))
+		all, keep := made{}, func(string, map[string]any) bool { return true }
+		all.grow(rnd, 1500, w.now)
+		open := all.into(w, "main", keep)
+		files := slices.Sorted(maps.Keys(all))
+		of := func(name string) (list []string) {
+			for _, f := range files {
+				if all[f]["name"] == name {
+					list = append(list, f)
+				}
+			}
+			return list
+		}
+		large := of("large")
+		small := slices.DeleteFunc(slices.Clone(files), func(f string) bool { return all[f]["name"] == "large" })
+		take := func(file string) {
+			t.Helper()
+			pkg, base := all[file]["name"].(string), "linux-64/"+file
+			if n, err := w.reg.RemoveLabel(ctx, w.ana, "ana", "main", registry.Selector{Package: &pkg, Basename: &base}); err != nil || n != 1 {
+				t.Fatalf("%s: %d, %v", file, n, err)
+			}
+		}
+		b := &between{Index: w.idx}
+		w.reg.SetPublisher(b)
+		for round, do := range []func(large, small []string){
+			func([]string, []string) {},
+			func(large, _ []string) { take(large[3]) }, // one of those that the hotfix takes, which it therefore does not
+			func(large, _ []string) { take(large[15]) },
+			func(_, small []string) { take(small[0]) },
+			func(_, small []string) {
+				w.upload("main", condatest.Spec{Name: all[small[2]]["name"].(string), Version: "99", Subdir: "linux-64"}, false)
+			},
+			func(_, small []string) {
+				take(small[4])
+				w.document(w.idx, open, "", "linux-64", index.ShardIndex)
+				take(small[15])
+				w.document(w.idx, open, "", "linux-64", index.ShardIndex)
+			},
+		} {
+			from := 20 * round
+			b.do = func() { do(large[from:], small[from:]) }
+			w.document(w.idx, open, "", "linux-64", index.RepodataZstd)
+			w.remove(append(slices.Clone(large[from:from+10]), small[from:from+10]...)...)
+			fresh := w.replica()
+			for _, form := range []index.Form{index.ShardIndex, index.RepodataZstd, index.CurrentJSON} {
+				got, d := w.document(w.idx, open, "", "linux-64", form)
+				want, e := w.document(fresh, open, "", "linux-64", form)
+				if !bytes.Equal(want, got) || d.ETag != e.ETag {
+					t.Fatalf("round %d: %s has %d bytes where a fresh index has %d", round, form, len(got), len(want))
+				}
+			}
+		}
+		if b.prepared == 0 {
+			t.Error("nothing was prepared")
+		}
+	})
+}
