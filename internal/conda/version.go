@@ -328,6 +328,9 @@ func (e element) word() (string, bool) {
 // is ordered bytewise; versions that are equal but written differently are
 // ordered bytewise too. So it is 0 only for equal texts.
 func CompareVersions(a, b string) int {
+	if c, ok := compareNumbers(a, b); ok {
+		return cmp.Or(c, strings.Compare(a, b))
+	}
 	v, errA := ParseVersion(a)
 	w, errB := ParseVersion(b)
 	if errA == nil && errB == nil {

@@ -1,6 +1,7 @@
 package conda_test
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -168,5 +169,35 @@ func BenchmarkCompareVersion(b *testing.B) {
 		if v.Compare(w) != -1 {
 			b.Fatal("wrong order")
 		}
+	}
+}
+
+// TestCompareVersionsAsParsed looks that the shorter way for numbers gives the order of
+// the parsed versions.
+func TestCompareVersionsAsParsed(t *testing.T) {
+	numbers := rapid.StringMatching(`[0-9]{1,3}(\.[0-9]{1,2}){0,3}`)
+	near := rapid.SampledFrom([]string{"1", "1.0", "1.0.0", "01.0", "1.", ".1", "1..0", "1.a", "1.0 ", "1_0", "1!0", "1.0+2", "999999999999999999", "1000000000000000000", "99999999999999999999"})
+	parsed := func(a, b string) int {
+		v, errA := conda.ParseVersion(a)
+		w, errB := conda.ParseVersion(b)
+		switch {
+		case errA == nil && errB == nil:
+			return cmp.Or(v.Compare(w), strings.Compare(a, b))
+		case errA != nil && errB != nil:
+			return strings.Compare(a, b)
+		case errA != nil:
+			return -1
+		}
+		return 1
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(numbers, near, versionText())
+		a, b := text.Draw(t, "a"), text.Draw(t, "b")
+		if got, want := conda.CompareVersions(a, b), parsed(a, b); got != want {
+			t.Fatalf("%q and %q compare as %d, want %d", a, b, got, want)
+		}
+	})
+	if n := testing.AllocsPerRun(100, func() { conda.CompareVersions("1.26.4", "1.26.10") }); n > 0 {
+		t.Errorf("comparing two numbers allocates %g times", n)
 	}
 }
