@@ -2,16 +2,13 @@ package index
 
 import (
 	"context"
-	"encoding/json/v2"
 	"maps"
 	"slices"
 	"strconv"
 	"sync"
 
-	"terrarium/internal/conda"
 	"terrarium/internal/registry"
 	"terrarium/internal/repodata"
-	"terrarium/internal/sqldb"
 )
 
 // wholeDocuments are documents of a channel as a whole, kept with its state.
@@ -61,51 +58,6 @@ func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string
 		d := &Document{ETag: st.etag(open, "channeldata"), Modified: st.modified(open)}
 		return d.bytes("application/json", b), nil
 	})
-}
-
-// channelFiles reads the records of a state that lists has, with what their
-// archives say about themselves. Where names is not nil, only theirs are read.
-func (x *Index) channelFiles(ctx context.Context, open registry.Opened, st *state, names []string, lists func(subdir, name, fileName string) bool) ([]repodata.ChannelFile, error) {
-	var out []repodata.ChannelFile
-	among, args := "", []any{open.Records().ID, st.generation}
-	if names != nil {
-		among = " AND r.subdir IN (SELECT value FROM " + x.db.EachText("$3") + " AS there) AND r.name IN (SELECT value FROM " + x.db.EachText("$4") + " AS wanted)"
-		args = append(args, st.sorted(), names)
-	}
-	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
-		var name, fileName string
-		var js, exports, about, flags []byte
-		f := repodata.ChannelFile{}
-		if err := r.Scan(&f.Subdir, &name, &fileName, &js, &exports, &about, &flags); err != nil {
-			return err
-		}
-		if !lists(f.Subdir, name, fileName) {
-			return nil
-		}
-		var err error
-		if f.Record, err = conda.ParseRecord(js); err != nil {
-			return err
-		}
-		if exports != nil {
-			re, err := conda.ParseRunExports(exports)
-			if err != nil {
-				return err
-			}
-			f.Record.RunExports = &re
-		}
-		f.About = about
-		if flags != nil {
-			if err := json.Unmarshal(flags, &f.Flags); err != nil {
-				return err
-			}
-		}
-		out = append(out, f)
-		return nil
-	}, `
-		SELECT r.subdir, r.name, r.file_name, r.json, r.run_exports, i.about, i.flags
-		FROM records r LEFT JOIN file_info i ON i.file_id = r.file_id
-		WHERE r.channel_id = $1 AND r.added <= $2 AND (r.removed IS NULL OR r.removed > $2)`+among, args...)
-	return out, err
 }
 
 // names gives the subdirs of a state that are not hidden, sorted; noarch is

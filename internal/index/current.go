@@ -161,10 +161,7 @@ func (x *Index) layCurrent(ctx context.Context, s *snapshot) (*runs, error) {
 	if p == nil {
 		p = &picker{} // a state of the past, or a filtered view, which need not come up to another
 	}
-	if f := s.text.filling; f != nil { // its shards are being read: wait for all instead of asking for each
-		f.mu.Lock()
-		f.mu.Unlock() //nolint:staticcheck // that was the wait
-	}
+	s.text.wait()
 	if err := x.fillCurrent(ctx, s); err != nil {
 		return nil, err
 	}
@@ -231,11 +228,7 @@ func (x *Index) currentRows(ctx context.Context, s *snapshot, name string) ([]re
 	if e == nil {
 		return nil, errs.New(errs.Internal, "There is no %s.", name)
 	}
-	of, keep := e.shard, (func(int) bool)(nil)
-	if e.part != nil {
-		of, keep = e.part.of, e.part.kept.has
-	}
-	data, err := x.baseShard(ctx, s.channel, s.subdir, of)
+	data, keep, err := x.recordsOf(ctx, s.channel, s.subdir, e)
 	if err != nil {
 		return nil, err
 	}

@@ -4,15 +4,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json/jsontext"
+	"encoding/json/v2"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 
-	"terrarium/internal/conda"
+	"golang.org/x/sync/errgroup"
+
 	"terrarium/internal/registry"
 	"terrarium/internal/repodata"
+	"terrarium/internal/sqldb"
 )
 
 // dataPart is what channeldata.json says of the packages of one name, and what
@@ -63,7 +67,7 @@ func (x *Index) dataParts(ctx context.Context, open registry.Opened, st *state) 
 		before = *m
 	}
 	made, missing := shareParts(before, of)
-	if err := x.makeParts(ctx, open, st, made, missing, func(string, string, string) bool { return true }); err != nil {
+	if err := x.makeParts(ctx, open, st, made, missing, st.subdirs); err != nil {
 		return nil, err
 	}
 	p.made.Store(&made)
@@ -85,9 +89,7 @@ func (x *Index) filteredParts(ctx context.Context, open registry.Opened, st *sta
 		}
 	}
 	made, missing := shareParts(whole, of)
-	return made, x.makeParts(ctx, open, st, made, missing, func(subdir, name, fileName string) bool {
-		return views[subdir] != nil && views[subdir].lists(name, fileName)
-	})
+	return made, x.makeParts(ctx, open, st, made, missing, views)
 }
 
 // shareParts takes the known parts of names that have the same entries still; the
@@ -105,36 +107,145 @@ func shareParts(known map[string]*dataPart, of map[string][]*entry) (made map[st
 	return made, missing
 }
 
-// makeParts fills in the parts of the missing names, of the files that are listed.
-func (x *Index) makeParts(ctx context.Context, open registry.Opened, st *state, made map[string]*dataPart, missing []string, lists func(subdir, name, fileName string) bool) error {
+// makeParts fills in the parts of the missing names, as the snapshots have them. Records
+// are read from shards, and the database is asked only what no record says.
+func (x *Index) makeParts(ctx context.Context, open registry.Opened, st *state, made map[string]*dataPart, missing []string, views map[string]*snapshot) error {
+	for _, s := range st.subdirs {
+		s.text.wait()
+	}
 	slices.Sort(missing)
+	making, ctx := errgroup.WithContext(ctx)
+	making.SetLimit(runtime.GOMAXPROCS(0))
 	for some := range slices.Chunk(missing, manyNames) {
-		if err := x.makeSome(ctx, open, st, made, some, lists); err != nil {
+		making.Go(func() error {
+			m := partsMaker{x: x, channel: open.Records().ID, views: views}
+			return m.make(ctx, st, made, some)
+		})
+	}
+	return making.Wait()
+}
+
+// fileKey names a file of a channel.
+type fileKey struct{ subdir, name string }
+
+// fileWords is what is known of a file beside its record.
+type fileWords struct {
+	id    string
+	flags repodata.ChannelFlags
+}
+
+// partsMaker makes the parts of some names, in buffers that it uses again.
+type partsMaker struct {
+	x       *Index
+	channel string
+	views   map[string]*snapshot
+	files   map[fileKey]fileWords
+	reader  repodata.ShardReader
+}
+
+func (m *partsMaker) make(ctx context.Context, st *state, made map[string]*dataPart, names []string) (err error) {
+	if m.files, err = m.x.fileWords(ctx, m.channel, st, names); err != nil {
+		return err
+	}
+	gathered := make([][]repodata.PackageFiles, len(names))
+	var newest []string
+	for i, name := range names {
+		if gathered[i], err = m.gather(ctx, name); err != nil {
 			return err
+		}
+		for _, p := range gathered[i] {
+			if f, ok := m.files[newestOf(p)]; ok {
+				newest = append(newest, f.id)
+			}
+		}
+	}
+	about, err := m.x.about(ctx, newest)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		for _, p := range gathered[i] {
+			text, err := p.Package(about[m.files[newestOf(p)].id]).Encode()
+			if err != nil {
+				return err
+			}
+			made[name].says = append(made[name].says, packageData{p.Name, text})
 		}
 	}
 	return nil
 }
 
-// makeSome is makeParts for some names, whose records are all in memory for the time
-// being.
-func (x *Index) makeSome(ctx context.Context, open registry.Opened, st *state, made map[string]*dataPart, names []string, lists func(subdir, name, fileName string) bool) error {
-	files, err := x.channelFiles(ctx, open, st, names, lists)
-	if err != nil {
-		return err
-	}
-	for name, p := range repodata.NewChannelData(nil, files).Packages {
-		text, err := p.Encode()
+func newestOf(p repodata.PackageFiles) fileKey {
+	subdir, name := p.Newest()
+	return fileKey{subdir, name}
+}
+
+// gather looks at the files of a name: those of one package, unless two have names that
+// differ in case.
+func (m *partsMaker) gather(ctx context.Context, name string) (packages []repodata.PackageFiles, err error) {
+	for _, subdir := range slices.Sorted(maps.Keys(m.views)) {
+		e := m.views[subdir].entry(name)
+		if e == nil {
+			continue
+		}
+		data, keep, err := m.x.recordsOf(ctx, m.channel, subdir, e)
 		if err != nil {
+			return nil, err
+		}
+		rows, err := m.reader.Read(data, keep)
+		if err != nil {
+			return nil, err
+		}
+		packages, err = repodata.GatherRows(packages, subdir, rows, func(fileName []byte) repodata.ChannelFlags {
+			return m.files[fileKey{subdir, string(fileName)}].flags
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return packages, nil
+}
+
+// fileWords reads what is known of the files of some names in a state.
+func (x *Index) fileWords(ctx context.Context, channel string, st *state, names []string) (map[fileKey]fileWords, error) {
+	files := map[fileKey]fileWords{}
+	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
+		var k fileKey
+		var w fileWords
+		var flags []byte
+		if err := r.Scan(&k.subdir, &k.name, &w.id, &flags); err != nil {
 			return err
 		}
-		part := made[conda.NormalizeName(name)]
-		if part == nil {
-			continue // a row whose name is none; no entry has it
+		if bytes.Contains(flags, []byte("true")) { // most files do nothing
+			if err := json.Unmarshal(flags, &w.flags); err != nil {
+				return err
+			}
 		}
-		part.says = append(part.says, packageData{name, text})
+		files[k] = w
+		return nil
+	}, `
+		SELECT r.subdir, r.file_name, r.file_id, i.flags
+		FROM records r JOIN file_info i ON i.file_id = r.file_id
+		WHERE r.channel_id = $1 AND r.added <= $2 AND (r.removed IS NULL OR r.removed > $2)
+		  AND r.subdir IN (SELECT value FROM `+x.db.EachText("$3")+` AS there)
+		  AND r.name IN (SELECT value FROM `+x.db.EachText("$4")+` AS wanted)`, channel, st.generation, st.sorted(), names)
+	return files, err
+}
+
+// about reads what files say of themselves, by their ids.
+func (x *Index) about(ctx context.Context, ids []string) (map[string][]byte, error) {
+	about := make(map[string][]byte, len(ids))
+	if len(ids) == 0 {
+		return about, nil
 	}
-	return nil
+	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
+		var id string
+		var text []byte
+		err := r.Scan(&id, &text)
+		about[id] = text
+		return err
+	}, "SELECT file_id, about FROM file_info WHERE file_id IN (SELECT value FROM "+x.db.EachText("$1")+" AS newest)", ids)
+	return about, err
 }
 
 // sorted gives the names of the state's subdirs in order.

@@ -146,6 +146,17 @@ func (x *Index) shardOf(f *filtered, hash hashKey) (pastPart, bool) {
 	return pastPart{}, false
 }
 
+// recordsOf gives the bytes of the shard that holds the records of an entry, and which of
+// them the entry has, by their places; nil = all.
+func (x *Index) recordsOf(ctx context.Context, channel, subdir string, e *entry) (data []byte, keep func(place int) bool, err error) {
+	of := e.shard
+	if e.part != nil {
+		of, keep = e.part.of, e.part.kept.has
+	}
+	data, err = x.baseShard(ctx, channel, subdir, of)
+	return data, keep, err
+}
+
 // baseShard gives the bytes of a shard of the channel, of now or of the past.
 func (x *Index) baseShard(ctx context.Context, channel, subdir string, s *shard) ([]byte, error) {
 	if data := s.bytes(); data != nil {

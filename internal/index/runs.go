@@ -46,6 +46,15 @@ func (t *text) known() *runs {
 	return t.before.Load()
 }
 
+// wait waits while the shards of the snapshot are being read: who needs all of them then
+// need not ask for each.
+func (t *text) wait() {
+	if f := t.filling; f != nil {
+		f.mu.Lock()
+		f.mu.Unlock() //nolint:staticcheck // that was the wait
+	}
+}
+
 // set takes runs that are made.
 func (t *text) set(r *runs) {
 	t.laid.Store(r)

@@ -1,10 +1,8 @@
 package repodata
 
 import (
-	"cmp"
 	"encoding/json/jsontext"
 	"encoding/json/v2"
-	"maps"
 	"slices"
 
 	"terrarium/internal/conda"
@@ -71,68 +69,38 @@ var aboutKeys = [...]string{
 // NewChannelData gathers the files of a channel's subdirs. The order of files
 // does not matter.
 func NewChannelData(subdirs []string, files []ChannelFile) ChannelData {
-	byName := map[string][]ChannelFile{}
+	byName := map[string]*PackageFiles{}
+	about := map[*PackageFiles][]byte{} // of the newest file
 	for _, f := range files {
-		byName[f.Record.Name] = append(byName[f.Record.Name], f)
+		p := byName[f.Record.Name]
+		if p == nil {
+			p = &PackageFiles{Name: f.Record.Name}
+			byName[p.Name] = p
+		}
+		if p.add(f) {
+			about[p] = f.About
+		}
 	}
 	data := ChannelData{Version: 1, Packages: make(map[string]ChannelPackage, len(byName)), Subdirs: slices.Compact(slices.Sorted(slices.Values(subdirs)))}
-	for name, group := range byName {
-		slices.SortFunc(group, func(a, b ChannelFile) int {
-			if c := compareNewest(a.Record, b.Record); c != 0 {
-				return c
-			}
-			// The same build in several subdirs: any rule, so it is fixed.
-			return slices.Compare([]string{a.Subdir, a.Record.Build, a.Record.SHA256}, []string{b.Subdir, b.Record.Build, b.Record.SHA256})
-		})
-		data.Packages[name] = gather(group)
+	for name, p := range byName {
+		data.Packages[name] = p.Package(about[p])
 	}
 	return data
 }
 
-// compareNewest orders records by version, build number and time, the newest
-// first.
-func compareNewest(a, b conda.Record) int {
-	return cmp.Or(
-		conda.CompareVersions(b.Version, a.Version),
-		cmp.Compare(b.BuildNumber, a.BuildNumber),
-		cmp.Compare(b.Timestamp, a.Timestamp))
-}
-
-// gather makes the entry of one name from its files, the newest first.
-func gather(group []ChannelFile) ChannelPackage {
-	p := ChannelPackage{Version: group[0].Record.Version, RunExports: map[string]jsontext.Value{}}
-	subdirs := map[string]bool{}
-	for _, f := range group {
-		p.or(f.Flags)
-		subdirs[f.Subdir] = true
-		p.Timestamp = max(p.Timestamp, f.Record.Timestamp/1000)
-		if _, ok := p.RunExports[f.Record.Version]; ok || f.Record.RunExports == nil {
-			continue
-		}
-		var w recordWriter
-		w.runExports(f.Record.RunExports)
-		if text := string(w.exports); text != "{}" && w.err == nil {
-			p.RunExports[f.Record.Version] = jsontext.Value(text)
-		}
-	}
-	p.Subdirs = slices.Sorted(maps.Keys(subdirs))
-	p.Texts = aboutTexts(group[0])
-	return p
-}
-
-// aboutTexts takes the newest file's own words out of its about.json.
-func aboutTexts(f ChannelFile) map[string]jsontext.Value {
+// aboutTexts takes a file's own words out of its about.json.
+func aboutTexts(about []byte, license string) map[string]jsontext.Value {
 	texts := map[string]jsontext.Value{}
-	var about map[string]jsontext.Value
-	if len(f.About) > 0 && json.Unmarshal(f.About, &about) == nil {
+	var members map[string]jsontext.Value
+	if len(about) > 0 && json.Unmarshal(about, &members) == nil {
 		for _, key := range aboutKeys {
-			if v, ok := about[key]; ok && textOrTexts(v) {
+			if v, ok := members[key]; ok && textOrTexts(v) {
 				texts[key] = v
 			}
 		}
 	}
-	if f.Record.License != "" {
-		texts["license"] = appendJSONString(nil, f.Record.License)
+	if license != "" {
+		texts["license"] = appendJSONString(nil, license)
 	}
 	return texts
 }

@@ -127,7 +127,7 @@ func readUsual(raw []byte) (r conda.Record, ok bool) {
 		if err != nil {
 			return r, false
 		}
-		f := fieldOf(key)
+		f := fieldOf(key[1 : len(key)-1])
 		v, err := dec.ReadValue()
 		if err != nil || f == fieldUnusual || !f.set(&r, v) {
 			return r, false
@@ -174,48 +174,48 @@ const (
 	fieldCount
 )
 
-// fieldOf finds the field of a key, given with its quotes.
+// fieldOf finds the field of a key.
 func fieldOf(key []byte) field {
 	switch string(key) {
-	case `"name"`:
+	case "name":
 		return fieldName
-	case `"version"`:
+	case "version":
 		return fieldVersion
-	case `"build"`:
+	case "build":
 		return fieldBuild
-	case `"build_number"`:
+	case "build_number":
 		return fieldBuildNumber
-	case `"subdir"`:
+	case "subdir":
 		return fieldSubdir
-	case `"depends"`:
+	case "depends":
 		return fieldDepends
-	case `"constrains"`:
+	case "constrains":
 		return fieldConstrains
-	case `"noarch"`:
+	case "noarch":
 		return fieldNoarch
-	case `"license"`:
+	case "license":
 		return fieldLicense
-	case `"license_family"`:
+	case "license_family":
 		return fieldLicenseFamily
-	case `"timestamp"`:
+	case "timestamp":
 		return fieldTimestamp
-	case `"track_features"`:
+	case "track_features":
 		return fieldTrackFeatures
-	case `"features"`:
+	case "features":
 		return fieldFeatures
-	case `"python_site_packages_path"`:
+	case "python_site_packages_path":
 		return fieldPythonPath
-	case `"md5"`:
+	case "md5":
 		return fieldMD5
-	case `"sha256"`:
+	case "sha256":
 		return fieldSHA256
-	case `"size"`:
+	case "size":
 		return fieldSize
-	case `"indexed_timestamp"`:
+	case "indexed_timestamp":
 		return fieldIndexedTimestamp
-	case `"run_exports"`:
+	case "run_exports":
 		return fieldRunExports
-	case `"arch"`, `"platform"`:
+	case "arch", "platform":
 		return fieldDropped
 	}
 	return fieldUnusual
@@ -294,10 +294,14 @@ func usualInt(v jsontext.Value) (int64, bool) {
 	return n, true
 }
 
+// surelyMillis is a number of seconds that no package was built after: a time above it
+// is in milliseconds.
+const surelyMillis = 1e12
+
 // usualMillis reads a time that can only be in milliseconds.
 func usualMillis(v jsontext.Value) (int64, bool) {
 	n, ok := usualInt(v)
-	return n, ok && n > 1e12
+	return n, ok && n > surelyMillis
 }
 
 // usualHash reads lower-case hex.
