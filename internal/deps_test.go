@@ -40,9 +40,10 @@ var (
 // table is the whole of it. A package that is not in it fails the test.
 var table = map[string]row{
 	"errs":     {formats, nil},
+	"bzip2":    {formats, nil},
 	"conda":    {formats, []string{"errs"}},
-	"archive":  {formats, []string{"errs", "conda"}},
-	"repodata": {formats, []string{"errs", "conda"}},
+	"archive":  {formats, []string{"errs", "bzip2", "conda"}},
+	"repodata": {formats, []string{"errs", "bzip2", "conda"}},
 
 	"dial":        {mechanisms, []string{"errs"}},
 	"http1":       {mechanisms, nil},

@@ -2,18 +2,17 @@ package archive
 
 import (
 	"archive/tar"
-	"bufio"
-	"compress/bzip2"
 	"encoding/binary"
 	"errors"
 	"io"
+
+	"terrarium/internal/bzip2"
 )
 
 // bz2Stream is the content of a .tar.bz2. It counts, and refuses a bomb.
 type bz2Stream struct {
 	p     *pack
-	in    *countedBytes
-	r     io.Reader
+	r     *bzip2.Reader
 	out   int64 // bytes given so far
 	limit int64 // of out
 	past  error // what to return beyond limit
@@ -50,8 +49,7 @@ func (p *pack) openBz2(limit int64, past error) (*bz2Stream, error) {
 	if !whole {
 		return nil, p.damaged("it does not end as a bzip2 file does: it is cut off, or something follows it.")
 	}
-	in := &countedBytes{r: bufio.NewReader(p.src.section(0, p.src.size))}
-	return &bz2Stream{p: p, in: in, r: bzip2.NewReader(in), limit: limit, past: past}, nil
+	return &bz2Stream{p: p, r: bzip2.NewReader(p.src.section(0, p.src.size)), limit: limit, past: past}, nil
 }
 
 func (s *bz2Stream) Read(b []byte) (int, error) {
@@ -63,31 +61,10 @@ func (s *bz2Stream) Read(b []byte) (int, error) {
 	}
 	n, err := s.r.Read(b)
 	s.out += int64(n)
-	if s.out > s.p.lim.maxDecoded(s.in.n) {
+	if s.out > s.p.lim.maxDecoded(s.r.InputOffset()) {
 		return n, s.p.tooLarge("it becomes more than %d times larger when decoded.", s.p.lim.Ratio)
 	}
 	return n, err
-}
-
-// countedBytes counts the bytes that the bzip2 decoder takes, one by one.
-type countedBytes struct {
-	r *bufio.Reader
-	n int64
-}
-
-func (c *countedBytes) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.n += int64(n)
-	return n, err
-}
-
-// ReadByte makes the decoder leave out a buffer of its own.
-func (c *countedBytes) ReadByte() (byte, error) {
-	b, err := c.r.ReadByte()
-	if err == nil {
-		c.n++
-	}
-	return b, err
 }
 
 // errScanned ends the search for info/ in a .tar.bz2.

@@ -3,7 +3,6 @@ package repodata
 import (
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"encoding/json/jsontext"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"terrarium/internal/bzip2"
 	"terrarium/internal/errs"
 )
 
