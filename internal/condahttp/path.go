@@ -42,13 +42,18 @@ func channelDocument(file string) bool {
 // and the subdir, whatever its depth, is the channel. Every name that
 // conda.CheckChannelName accepts reads back.
 func parsePath(path string) (address, bool) {
-	segs := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	path = strings.TrimPrefix(path, "/")
+	var room [12]string // on the stack: most paths have fewer segments
+	segs := room[:0]
+	for seg := range strings.SplitSeq(path, "/") {
+		segs = append(segs, seg)
+	}
 	if segs[0] == "" {
 		return address{}, false
 	}
 	a := address{owner: strings.ToLower(segs[0])}
 	var channel []string
-	channel, a.subdir, a.file = splitSubdir(segs[1:])
+	channel, a.subdir, a.file = splitSubdir(segs[1:], path)
 	if n := len(channel); n > 0 && channel[n-1] == "" {
 		channel = channel[:n-1] // a folder with its slash
 	}
@@ -67,8 +72,9 @@ func parsePath(path string) (address, bool) {
 
 // splitSubdir reads the segments behind the owner from the right. A channel may
 // have a name that a subdir could have (my-dev); so a subdir that clients do not
-// know (linux-fake) counts as one only before what can be a file of it.
-func splitSubdir(segs []string) (channel []string, subdir, file string) {
+// know (linux-fake) counts as one only before what can be a file of it. The path
+// ends with the segments.
+func splitSubdir(segs []string, path string) (channel []string, subdir, file string) {
 	n := len(segs)
 	if n == 0 {
 		return nil, "", ""
@@ -82,10 +88,12 @@ func splitSubdir(segs []string) (channel []string, subdir, file string) {
 	case channelDocument(last) && (n == 1 || !conda.KnownSubdir(segs[n-2])):
 		return segs[:n-1], "", last
 	}
+	size := len(last) // of what stands behind segment i
 	for i := n - 2; i >= 0; i-- {
 		if conda.KnownSubdir(segs[i]) || conda.ChannelFile(last) && conda.IsSubdir(segs[i]) {
-			return segs[:i], segs[i], strings.Join(segs[i+1:], "/")
+			return segs[:i], segs[i], path[len(path)-size:]
 		}
+		size += 1 + len(segs[i])
 	}
 	return segs, "", ""
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"strconv"
@@ -67,7 +68,11 @@ func serveWhole(w http.ResponseWriter, r *http.Request, modified time.Time, cont
 	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		_, _ = from.WriteTo(keeping(w)) // the client is gone if this fails
+		var to io.Writer = w
+		if _, small := content.(*bytes.Reader); !small {
+			to = keeping(w)
+		}
+		_, _ = from.WriteTo(to) // the client is gone if this fails
 	}
 	return true
 }
