@@ -88,7 +88,7 @@ func (a *Accounts) owned(ctx context.Context, tx *sqldb.DB, d Deletion) error {
 		return fmt.Errorf("count owners: %w", err)
 	}
 	if owners == 0 {
-		return errs.New(errs.Conflict, "The owners of %[1]s were deleted too, and nobody could administer it. Say who is to own it: `terrarium owner restore %[1]s --owner NAME`, or ?owner=NAME in the API.", d.Name).
+		return errs.New(errs.Conflict, "The owners of %[1]s were deleted too, and nobody could administer it. Bring one of them back first, or say who is to own it: `terrarium owner restore %[1]s --owner NAME`, or ?owner=NAME in the API.", d.Name).
 			Because("no-owner")
 	}
 	return nil
