@@ -18,7 +18,10 @@ const largeName = 64 << 10
 
 // changedRows are the records of a name that came and went between two
 // generations. A record that was replaced is in both.
-type changedRows struct{ came, went []row }
+type changedRows struct {
+	came, went []row
+	none       bool // no record is left, and the others are not read
+}
 
 // span are the generations after from, up to to. One that is prepared is not logged
 // yet.
@@ -45,6 +48,13 @@ func (x *Index) changedRows(ctx context.Context, channel, subdir, name string, o
 		which = "(added > $4 AND added <= $5 OR removed > $4 AND removed <= $5)"
 	}
 	var c changedRows
+	if removed > 0 { // of a package that was deleted nothing needs to be read
+		if err := x.db.Row(ctx, `
+			SELECT NOT EXISTS (SELECT 1 FROM records WHERE channel_id = $1 AND subdir = $2 AND name = $3 AND added <= $4 AND (removed IS NULL OR removed > $4))`,
+			channel, subdir, name, over.to).Scan(&c.none); err != nil || c.none {
+			return c, err
+		}
+	}
 	err := x.db.EachRow(ctx, func(r *sqldb.Rows) error {
 		var v row
 		var there, is bool
@@ -78,7 +88,7 @@ func (c changedRows) gone() (files []string) {
 // of gives the changes of one group of a document.
 func (c changedRows) of(group int) changedRows {
 	other := func(r row) bool { return groupOf(r.fileName) != group }
-	return changedRows{slices.DeleteFunc(slices.Clone(c.came), other), slices.DeleteFunc(slices.Clone(c.went), other)}
+	return changedRows{came: slices.DeleteFunc(slices.Clone(c.came), other), went: slices.DeleteFunc(slices.Clone(c.went), other)}
 }
 
 // large reports whether an entry is brought up from what it was.
@@ -102,7 +112,7 @@ func (x *Index) updateEntry(ctx context.Context, channel, subdir string, old *en
 		e.sizes[groupOf(r.fileName)] += repodata.EntrySize(r.fileName, r.json)
 		put[i] = repodata.ShardFile{FileName: r.fileName, Msgpack: r.msgpack}
 	}
-	if e.sizes == [groups]int{} {
+	if c.none || e.sizes == [groups]int{} {
 		return nil, nil //nolint:nilnil // no entry stands for a name without records
 	}
 	var data []byte

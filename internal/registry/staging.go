@@ -37,8 +37,9 @@ type staging struct {
 	cause      string
 	subject    string
 
-	prepared any  // see Preparer
-	sweeping bool // it is being put away, also where its owner was deleted
+	transactions int  // in which something was written
+	prepared     any  // see Preparer
+	sweeping     bool // it is being put away, also where its owner was deleted
 
 	mu    sync.Mutex // held while the row is moved on, so that until is what it says
 	until time.Time
@@ -144,10 +145,27 @@ func (s *staging) lost() error {
 	return errs.New(errs.Conflict, "The %s was silent for more than %s and somebody else took it over, or put it away. Try again.", s.cause, s.r.opts.ImportLease).Because("staging-lost")
 }
 
+// relieveAfter is after how many transactions the log of the database is relieved.
+const relieveAfter = 8
+
 // within runs fn, which may be nil, in a transaction that begins and ends by
 // renewing the hold. It is errs.Conflict, and nothing is written, if the staging
 // is not held any more; errs.NotFound if its owner was deleted.
 func (s *staging) within(ctx context.Context, fn func(tx *sqldb.DB) error) error {
+	err := s.write(ctx, fn)
+	if fn == nil || err != nil {
+		return err
+	}
+	if s.transactions++; s.transactions%relieveAfter == 0 {
+		if err := s.r.db.Relieve(ctx); err != nil { // what was written is written
+			s.r.opts.Log.WarnContext(ctx, "the log of the database could not be relieved", "err", err)
+		}
+	}
+	return nil
+}
+
+// write is within.
+func (s *staging) write(ctx context.Context, fn func(tx *sqldb.DB) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var until time.Time

@@ -253,6 +253,41 @@ func TestPatch(t *testing.T) {
 	}
 }
 
+// TestPatchMerges: objects are merged into objects at any depth, whatever their keys
+// are spelt with, and the forms of the record are those of the merged one.
+func TestPatchMerges(t *testing.T) {
+	p, err := repodata.ParsePatch([]byte(`{"patch_instructions_version":1,"packages.conda":{"a-1-0.conda":{
+		"odd \"key\"":{"x":null,"absent":null,"y":{"z":1,"\u00e9":{}}},"list":{"now":"an object"},"new":{"n":[1.50]}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := conda.Record{Name: "a", Version: "1", Build: "0", SHA256: sha256Hex, RunExports: &conda.RunExports{}, Extra: map[string]jsontext.Value{
+		`odd "key"`: jsontext.Value(`{"x":{"gone":1},"w":2,"y":{"z":0,"é":{"kept":true}}}`), "list": jsontext.Value(`[1]`),
+	}}
+	want := was
+	want.Extra = map[string]jsontext.Value{
+		`odd "key"`: jsontext.Value(`{"w":2,"y":{"z":1,"é":{"kept":true}}}`), "list": jsontext.Value(`{"now":"an object"}`), "new": jsontext.Value(`{"n":[1.50]}`),
+	}
+	before, err := repodata.EncodeRecord(was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wanted, err := repodata.EncodeRecord(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got, changed, err := p.ApplyEncoded("a-1-0.conda", before)
+	if err != nil || !changed {
+		t.Fatalf("changed %v, %v", changed, err)
+	}
+	if d := cmp.Diff(wanted, got); d != "" {
+		t.Error(d)
+	}
+	if _, _, changed, err := p.ApplyEncoded("a-1-0.conda", got); err != nil || changed {
+		t.Errorf("the same again changed it: %v, %v", changed, err)
+	}
+}
+
 func TestReadRecords(t *testing.T) {
 	const rec = `{"name":"a"}`
 	type result struct {

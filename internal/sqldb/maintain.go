@@ -81,6 +81,21 @@ func (db *DB) Size(ctx context.Context) (int64, error) {
 	return n, err
 }
 
+// Relieve carries what SQLite's log holds over into the database, as far as it can
+// while others write. Who writes much calls it now and then, outside its transactions:
+// else the log is carried over by whoever happens to fill it, and while that goes on
+// nobody else can write.
+func (db *DB) Relieve(ctx context.Context) error {
+	if db.postgres {
+		return nil
+	}
+	var busy, inLog, moved int
+	if err := db.reader.QueryRowContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)").Scan(&busy, &inLog, &moved); err != nil {
+		return classify(fmt.Errorf("relieve the log: %w", err))
+	}
+	return nil
+}
+
 // CopyIn loads many rows into the columns of a table, the fastest way that the
 // engine has, and says how many. next gives one row after the other and false
 // after the last; an error of it undoes everything. Outside a transaction CopyIn

@@ -2,6 +2,7 @@ package sqldb_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -115,4 +116,47 @@ func BenchmarkDataVersion(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// TestRelieve: what was committed is in the database's own file afterwards, while a
+// write is under way, and what comes of that is not.
+func TestRelieve(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		ctx := t.Context()
+		things(t, db)
+		if _, err := db.Exec(ctx, `INSERT INTO things (id, n) VALUES ('a', 1)`); err != nil {
+			t.Fatal(err)
+		}
+		err := db.Tx(ctx, func(tx *sqldb.DB) error {
+			if _, err := tx.Exec(ctx, `INSERT INTO things (id, n) VALUES ('b', 2)`); err != nil {
+				return err
+			}
+			return db.Relieve(ctx)
+		})
+		if err != nil || db.Postgres() {
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		}
+		var path string
+		if err := db.Row(ctx, `SELECT file FROM pragma_database_list() WHERE name = 'main'`).Scan(&path); err != nil {
+			t.Fatal(err)
+		}
+		// Without its log, and by another process: whoever closes a descriptor of the
+		// file loses the locks of his process on it.
+		alone := filepath.Join(t.TempDir(), "alone.db")
+		if out, err := exec.CommandContext(ctx, "cp", path, alone).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		copied, err := sqldb.Open(ctx, "sqlite:"+alone, sqldb.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer copied.Close()
+		got, err := sqldb.All(ctx, copied, sqldb.Scalar[string], `SELECT id FROM things ORDER BY id`)
+		if err != nil || len(got) != 1 || got[0] != "a" {
+			t.Errorf("the file has %q, %v; want only a", got, err)
+		}
+	})
 }
