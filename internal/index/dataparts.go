@@ -114,6 +114,9 @@ func (x *Index) makeParts(ctx context.Context, open registry.Opened, st *state, 
 		s.text.wait()
 	}
 	slices.Sort(missing)
+	if len(missing) > manyNames {
+		defer x.loads.begin()()
+	}
 	making, ctx := errgroup.WithContext(ctx)
 	making.SetLimit(runtime.GOMAXPROCS(0))
 	for some := range slices.Chunk(missing, manyNames) {

@@ -28,7 +28,6 @@ package index
 import (
 	"context"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +65,7 @@ type Index struct {
 
 	past    pastStates
 	filters filters
+	loads   loads
 }
 
 // New makes an Index over the records that reg writes into db.
@@ -140,16 +140,10 @@ func (x *Index) Publish(ctx context.Context, changed []registry.Changed) (err er
 	return nil
 }
 
-// loadingGC is the percentage of the heap that a load may add before the collector
-// comes round.
-const loadingGC = 25
-
 // Warm loads every channel that has records and an owner, so that the first requests after
 // a start need not wait. It stops at the first error.
 func (x *Index) Warm(ctx context.Context) error {
-	// What passes through a load is many times what stays: the collector comes
-	// round more often meanwhile, so that it does not set the size of the process.
-	defer debug.SetGCPercent(debug.SetGCPercent(loadingGC))
+	defer x.loads.begin()()
 	type head struct {
 		id         string
 		generation int64

@@ -2,12 +2,43 @@ package index
 
 import (
 	"context"
+	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"terrarium/internal/repodata"
 	"terrarium/internal/sqldb"
 )
+
+// loads counts what reads all records at the moment. What passes through is many times
+// what stays: the collector comes round more often meanwhile, so that it does not set
+// the size of the process.
+type loads struct {
+	mu      sync.Mutex
+	running int
+	before  int // percentage of the heap, when none runs
+}
+
+// loadingGC is the percentage of the heap that loads may add before the collector
+// comes round.
+const loadingGC = 25
+
+// begin counts a load, until what it gives is called.
+func (l *loads) begin() (end func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.running++; l.running == 1 {
+		l.before = debug.SetGCPercent(loadingGC)
+	}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.running--; l.running == 0 {
+			debug.SetGCPercent(l.before)
+		}
+	}
+}
 
 // head is the last generation that changed a subdir.
 type head struct {

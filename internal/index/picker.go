@@ -17,10 +17,10 @@ import (
 type picker struct {
 	mu    sync.Mutex
 	names []*pick // sorted
-	needs map[dependency]*need
+	needs map[string]*need
 	of    map[string][]*need // by the name that they speak of
 	idle  []*need            // that no newest record has
-	round int
+	round int32
 }
 
 // pick is one name with what was kept of it last.
@@ -33,16 +33,16 @@ type pick struct {
 
 // need is a dependency that somebody has.
 type need struct {
-	text   dependency
-	of     string // the name that it speaks of, or ""
-	users  int    // names of whose newest records one has it
-	judged bool
+	text   string
+	of     string         // the name that it speaks of, or ""
 	more   []*currentFile // what it keeps beside the newest
-	round  int            // the last one in which a kept record had it
+	users  int32          // names of whose newest records one has it
+	round  int32          // the last one in which a kept record had it
+	judged bool
 }
 
 // readRows reads the records of some names for the picker, of several at once.
-type readRows func(names []string, f func(name string, rows []repodata.CurrentRow) error) error
+type readRows func(names []string, f func(r *currentReader, name string) error) error
 
 // pick gives what is kept of each of the entries, all of which have their facts.
 // An entry of what is kept is the same as long as that is.
@@ -65,7 +65,7 @@ func (p *picker) pick(entries []*entry, read readRows) ([]*entry, error) {
 // take counts the names that changed since the last time.
 func (p *picker) take(entries []*entry) {
 	if p.needs == nil {
-		p.needs, p.of = map[dependency]*need{}, map[string][]*need{}
+		p.needs, p.of = map[string]*need{}, map[string][]*need{}
 	}
 	old, names := p.names, make([]*pick, 0, len(entries))
 	next := func() { p.count(old[0], -1); old = old[1:] }
@@ -92,7 +92,7 @@ func (p *picker) take(entries []*entry) {
 }
 
 // count adds a name or takes it away. What others need of it is to be judged.
-func (p *picker) count(n *pick, by int) {
+func (p *picker) count(n *pick, by int32) {
 	for _, d := range n.facts.needs {
 		need := p.need(d)
 		if need.users += by; need.users == 0 {
@@ -105,11 +105,11 @@ func (p *picker) count(n *pick, by int) {
 }
 
 // need gives the need of a dependency.
-func (p *picker) need(d dependency) *need {
+func (p *picker) need(d string) *need {
 	n := p.needs[d]
 	if n == nil {
 		n = &need{text: d}
-		if name, ok := repodata.DependencyName(d.Value()); ok {
+		if name, ok := repodata.DependencyName(d); ok {
 			n.of = name
 		}
 		p.needs[d] = n
@@ -141,6 +141,15 @@ func (p *picker) clear() {
 		}
 	}
 	p.idle = slices.Collect(maps.Keys(idle))
+}
+
+// text gives the text of a dependency as it is held, if it is. Nobody may change the
+// picker meanwhile.
+func (p *picker) text(b []byte) (string, bool) {
+	if n := p.needs[string(b)]; n != nil {
+		return n.text, true
+	}
+	return "", false
 }
 
 func (p *picker) facts(name string) *currentFacts {
@@ -225,11 +234,11 @@ func (p *picker) judge(list []*need, read readRows) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	return read(slices.Sorted(maps.Keys(unknown)), func(name string, rows []repodata.CurrentRow) error {
-		g := repodata.NewCurrentGroup(rows, nil)
+	return read(slices.Sorted(maps.Keys(unknown)), func(r *currentReader, name string) error {
+		r.group.Take(r.rows, nil)
 		answers := make([]answer, 0, len(unknown[name]))
 		for _, n := range unknown[name] {
-			more, err := currentFilesOf(g.Answer(n.text.Value()))
+			more, err := r.answer(n.text)
 			if err != nil {
 				return err
 			}
@@ -258,6 +267,7 @@ func (n *pick) keep(more map[string]*currentFile) *entry {
 		for _, f := range list {
 			facts.files = append(facts.files, f.keptFile)
 		}
+		slices.SortFunc(facts.files, func(a, b keptFile) int { return compareKept(a, b.name) })
 	}
 	n.kept.current.Store(facts)
 	for _, f := range facts.files {

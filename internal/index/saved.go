@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -157,7 +156,7 @@ func (x *Index) fillAll(ctx context.Context, ch *channel, cold []*snapshot) erro
 	if len(cold) == 0 {
 		return nil
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(loadingGC))
+	defer x.loads.begin()()
 	for i, s := range cold {
 		same, err := x.fill(ctx, ch, s)
 		if err != nil {

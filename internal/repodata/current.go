@@ -26,57 +26,49 @@ type FileRecord struct {
 // and from no other dependency. So the order of files does not matter, and who
 // keeps the CurrentGroup of each name needs to look only at those that changed.
 func Current(files []FileRecord, pins map[string][]string) ([]FileRecord, error) {
-	byName := map[string][]CurrentRow{}
+	byName := map[string][]ShardRow{}
 	for _, f := range files {
 		name := conda.NormalizeName(f.Record.Name)
-		byName[name] = append(byName[name], CurrentRow{
-			FileName: f.FileName, Version: f.Record.Version, BuildNumber: f.Record.BuildNumber, Timestamp: f.Record.Timestamp, record: &f.Record,
-		})
+		byName[name] = append(byName[name], rowOf(f))
 	}
 	groups := make(map[string]*CurrentGroup, len(byName))
 	kept := make(map[string]map[string]CurrentRecord, len(byName))
 	var queue []CurrentRecord
-	keep := func(name string, list []CurrentRecord, err error) error {
+	keep := func(name string, list []CurrentRecord) {
 		for _, r := range list {
-			if _, ok := kept[name][r.FileName]; !ok {
-				kept[name][r.FileName] = r
+			if _, ok := kept[name][string(r.FileName())]; !ok {
+				kept[name][string(r.FileName())] = r
 				queue = append(queue, r)
 			}
 		}
-		return err
 	}
 	satisfy := func() error {
 		for ; len(queue) > 0; queue = queue[1:] {
-			for _, text := range queue[0].Record.Depends {
+			for _, text := range queue[0].row.record.Depends {
 				name, ok := DependencyName(text)
 				if !ok || groups[name] == nil {
 					continue
 				}
 				list, err := groups[name].Answer(text)
-				if err := keep(name, list, err); err != nil {
+				if err != nil {
 					return err
 				}
+				keep(name, list)
 			}
 		}
 		return nil
 	}
 	for name, rows := range byName {
-		groups[name], kept[name] = NewCurrentGroup(rows, pins[name]), map[string]CurrentRecord{}
-		list, err := groups[name].Newest()
-		if err := keep(name, list, err); err != nil {
-			return nil, err
-		}
+		groups[name], kept[name] = &CurrentGroup{}, map[string]CurrentRecord{}
+		groups[name].Take(rows, pins[name])
+		keep(name, groups[name].Newest())
 	}
 	if err := satisfy(); err != nil {
 		return nil, err
 	}
 	for name, g := range groups {
-		if slices.ContainsFunc(slices.Collect(maps.Values(kept[name])), CurrentRecord.Plain) {
-			continue
-		}
-		list, err := g.NewestPlain()
-		if err := keep(name, list, err); err != nil {
-			return nil, err
+		if !slices.ContainsFunc(slices.Collect(maps.Values(kept[name])), CurrentRecord.Plain) {
+			keep(name, g.NewestPlain())
 		}
 	}
 	if err := satisfy(); err != nil {
@@ -85,7 +77,11 @@ func Current(files []FileRecord, pins map[string][]string) ([]FileRecord, error)
 	var out []FileRecord
 	for _, name := range slices.Sorted(maps.Keys(kept)) {
 		for _, file := range slices.Sorted(maps.Keys(kept[name])) {
-			out = append(out, kept[name][file].FileRecord)
+			rec, err := kept[name][file].decode()
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, FileRecord{FileName: file, Record: rec})
 		}
 	}
 	return out, nil

@@ -1,114 +1,22 @@
 package repodata
 
 import (
+	"bytes"
 	"cmp"
-	"encoding/json/jsontext"
-	"fmt"
-	"maps"
+	"encoding/hex"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/klauspost/compress/zstd"
-	"github.com/tinylib/msgp/msgp"
 
 	"terrarium/internal/conda"
 )
 
-// CurrentRow is a record as far as most are looked at, and the rest as it lies in
-// a shard.
-type CurrentRow struct {
-	FileName, Version      string
-	BuildNumber, Timestamp int64
-	Msgpack                []byte
-
-	record *conda.Record // instead of Msgpack
-}
-
-// CurrentRecord is a record that current_repodata.json may have.
-type CurrentRecord struct {
-	FileRecord // with the hash of the twin
-}
-
-// Plain reports whether the record is without features.
-func (r CurrentRecord) Plain() bool { return r.Record.Features == "" && r.Record.TrackFeatures == "" }
-
-// JSON gives what stands under the file's name in the document.
-func (r CurrentRecord) JSON() ([]byte, error) {
-	enc, err := EncodeRecord(r.Record)
-	return enc.JSON, err
-}
-
-// CurrentRows gives the records of a shard that EncodeShard made, of which keep is
-// asked for their places as by FilterShard; nil keeps all.
-func CurrentRows(shard []byte, keep func(place int) bool) ([]CurrentRow, error) {
-	d := decoders.Get().(*zstd.Decoder)
-	defer decoders.Put(d)
-	raw, err := d.DecodeAll(shard, nil)
-	if err != nil {
-		return nil, fmt.Errorf("unpacking a shard: %w", err)
-	}
-	parts, err := shardParts(raw)
-	if err != nil {
-		return nil, err
-	}
-	rows := make([]CurrentRow, 0, len(parts))
-	for place, i := range inOrder(parts) {
-		if keep != nil && !keep(place) {
-			continue
-		}
-		row, err := currentRow(parts[i])
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, row)
-	}
-	return rows, nil
-}
-
-func currentRow(p shardPart) (r CurrentRow, err error) {
-	r.FileName = string(p.name)
-	if r.Msgpack, err = msgp.Skip(p.bytes); err != nil { // the name
-		return r, err
-	}
-	n, rest, err := msgp.ReadMapHeaderBytes(r.Msgpack)
-	for ; n > 0 && err == nil; n-- {
-		var key []byte
-		if key, rest, err = msgp.ReadStringZC(rest); err != nil {
-			break
-		}
-		switch string(key) {
-		case "version":
-			r.Version, rest, err = msgp.ReadStringBytes(rest)
-		case "build_number":
-			r.BuildNumber, rest, err = msgp.ReadInt64Bytes(rest)
-		case "timestamp":
-			r.Timestamp, rest, err = msgp.ReadInt64Bytes(rest)
-		default:
-			rest, err = msgp.Skip(rest)
-		}
-	}
-	return r, err
-}
-
-func withTwin(r, twin conda.Record) conda.Record {
-	extra := maps.Clone(r.Extra)
-	if extra == nil {
-		extra = map[string]jsontext.Value{}
-	}
-	if twin.MD5 != "" {
-		extra["legacy_bz2_md5"] = appendJSONString(nil, twin.MD5)
-	}
-	if twin.Size > 0 {
-		extra["legacy_bz2_size"] = strconv.AppendInt(nil, twin.Size, 10)
-	}
-	r.Extra = extra
-	return r
-}
-
 // DependencyName gives the name of the package that a dependency speaks of, and
-// false for one that cannot be read or may speak of several.
+// false for one that may speak of several. Of one that cannot be read it is either,
+// since that keeps nothing.
 func DependencyName(text string) (string, bool) {
+	if name, rest, _ := strings.Cut(text, " "); isPlainName(name) && !strings.Contains(rest, "[") {
+		return name, true
+	}
 	spec, err := conda.ParseDependency(text)
 	if err != nil {
 		return "", false
@@ -117,105 +25,149 @@ func DependencyName(text string) (string, bool) {
 	return conda.NormalizeName(name), ok
 }
 
-// CurrentGroup answers what current_repodata.json may have of one package name.
-// A record is decoded when that depends on it, which of most it never does.
+// isPlainName reports whether a text is a package name as most are spelt.
+func isPlainName(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return s != ""
+}
+
+// CurrentGroup answers what current_repodata.json may have of one package name after
+// the other, in room that it uses again. A record is looked into when something depends
+// on it, which of most never does. The zero value is ready; it is for one goroutine.
 type CurrentGroup struct {
-	rows   []*candidate // without those that have a twin
-	series []conda.VersionSpec
-	sorted bool // rows, the newest first
-	newest []*candidate
+	rows     []*candidate // without those that have a twin
+	versions []groupVersion
+	newest   []*candidate
+	sorted   bool // rows, the newest first
+
+	slab   []candidate
+	old    []*ShardRow // the .tar.bz2, sorted by name
+	twin   []bool      // those of old that have one
+	key    []byte
+	places map[string]int32 // of versions
 }
 
 // candidate is a record that may be kept.
 type candidate struct {
-	CurrentRow
-	version conda.Version // zero where it cannot be read: below every other, and in no series
-	twin    *candidate
-	target  *conda.MatchTarget // nil until it is decoded
+	row, twin *ShardRow
+	version   int32              // its place in versions
+	target    *conda.MatchTarget // nil until it is asked for
 }
 
-// NewCurrentGroup takes the records of a name, in any order, and the series of
-// versions of which it keeps the newest, too.
-func NewCurrentGroup(rows []CurrentRow, pins []string) *CurrentGroup {
-	g := &CurrentGroup{rows: withoutTwins(rows)}
-	versions := map[string]conda.Version{}
-	for _, c := range g.rows {
-		v, known := versions[c.Version]
-		if !known {
-			v, _ = conda.ParseVersion(c.Version) // the zero version where it fails
-			versions[c.Version] = v
-		}
-		c.version = v
+// groupVersion is a version of the name.
+type groupVersion struct {
+	text   string
+	read   bool
+	parsed conda.Version // once it is read; zero where it cannot be: below every other, and in no series
+	rank   int32         // 0 is the newest, once the rows are sorted
+}
+
+func (v *groupVersion) parse() conda.Version {
+	if !v.read {
+		v.parsed, _ = conda.ParseVersion(v.text) // the zero version where it fails
+		v.read = true
 	}
+	return v.parsed
+}
+
+// Take takes the records of a name, in any order, and the series of versions of which
+// it keeps the newest, too. The rows must stay as they are until the next.
+func (g *CurrentGroup) Take(rows []ShardRow, pins []string) {
+	g.pair(rows)
+	g.versions, g.newest, g.sorted = g.versions[:0], g.newest[:0], false
+	if g.places == nil {
+		g.places = map[string]int32{}
+	}
+	clear(g.places)
+	for _, c := range g.rows {
+		place, ok := g.places[string(c.row.Version)]
+		if !ok {
+			place = int32(len(g.versions))
+			g.versions = append(g.versions, groupVersion{text: string(c.row.Version)})
+			g.places[g.versions[place].text] = place
+		}
+		c.version = place
+	}
+	kept := []int32{g.best(func(*groupVersion) bool { return true })}
 	for _, pin := range pins {
 		if spec, err := conda.ParseVersionSpec(pin + ".*"); err == nil {
-			g.series = append(g.series, spec)
+			kept = append(kept, g.best(func(v *groupVersion) bool { return spec.Match(v.parse()) }))
 		}
 	}
-	g.newest = g.of(g.best(func(*candidate) bool { return true }))
-	for _, s := range g.series {
-		for _, c := range g.of(g.best(func(c *candidate) bool { return s.Match(c.version) })) {
-			if !slices.Contains(g.newest, c) {
-				g.newest = append(g.newest, c)
-			}
+	for _, c := range g.rows {
+		if slices.Contains(kept, c.version) {
+			g.newest = append(g.newest, c)
 		}
 	}
-	return g
 }
 
-// withoutTwins drops each .tar.bz2 that has a .conda of the same stem.
-func withoutTwins(rows []CurrentRow) []*candidate {
-	old := map[string]*candidate{}
-	for _, r := range rows {
-		if stem, ok := strings.CutSuffix(r.FileName, suffixTarBz2); ok {
-			old[stem] = &candidate{CurrentRow: r}
+// pair makes candidates of records. It drops each .tar.bz2 that has a .conda of the same
+// stem, and files that are neither.
+func (g *CurrentGroup) pair(rows []ShardRow) {
+	g.slab, g.rows, g.old = slices.Grow(g.slab[:0], len(rows)), g.rows[:0], g.old[:0]
+	byName := func(a, b *ShardRow) int { return bytes.Compare(a.FileName, b.FileName) }
+	for i := range rows {
+		if bytes.HasSuffix(rows[i].FileName, []byte(suffixTarBz2)) {
+			g.old = append(g.old, &rows[i])
 		}
 	}
-	list := make([]*candidate, 0, len(rows))
-	for _, r := range rows {
-		if stem, ok := strings.CutSuffix(r.FileName, suffixConda); ok {
-			list = append(list, &candidate{CurrentRow: r, twin: old[stem]})
-			delete(old, stem)
+	if !slices.IsSortedFunc(g.old, byName) {
+		slices.SortFunc(g.old, byName)
+	}
+	g.twin = append(g.twin[:0], make([]bool, len(g.old))...)
+	add := func(c candidate) {
+		g.slab = append(g.slab, c)
+		g.rows = append(g.rows, &g.slab[len(g.slab)-1])
+	}
+	for i := range rows {
+		stem, ok := bytes.CutSuffix(rows[i].FileName, []byte(suffixConda))
+		if !ok {
+			continue
+		}
+		c := candidate{row: &rows[i]}
+		g.key = append(append(g.key[:0], stem...), suffixTarBz2...)
+		at, ok := slices.BinarySearchFunc(g.old, g.key, func(r *ShardRow, key []byte) int { return bytes.Compare(r.FileName, key) })
+		if ok {
+			c.twin, g.twin[at] = g.old[at], true
+		}
+		add(c)
+	}
+	for at, r := range g.old {
+		if !g.twin[at] {
+			add(candidate{row: r})
 		}
 	}
-	return slices.AppendSeq(list, maps.Values(old))
 }
 
-// CurrentRecords gives the records of some files of a name, sorted by file name.
-func CurrentRecords(rows []CurrentRow, wanted func(fileName string) bool) ([]CurrentRecord, error) {
-	list := slices.DeleteFunc(withoutTwins(rows), func(c *candidate) bool { return !wanted(c.FileName) })
-	slices.SortFunc(list, func(a, b *candidate) int { return cmp.Compare(a.FileName, b.FileName) })
+// Records gives the records of some files among those of a name, sorted by file name. The group
+// answers for nothing then.
+func (g *CurrentGroup) Records(rows []ShardRow, wanted func(fileName []byte) bool) []CurrentRecord {
+	g.pair(rows)
+	list := slices.DeleteFunc(g.rows, func(c *candidate) bool { return !wanted(c.row.FileName) })
+	slices.SortFunc(list, func(a, b *candidate) int { return bytes.Compare(a.row.FileName, b.row.FileName) })
 	return records(list)
 }
 
-// compareVersions orders as conda.CompareVersions, with the versions as they are
-// parsed.
-func (c *candidate) compareVersions(d *candidate) int {
-	return cmp.Or(c.version.Compare(d.version), cmp.Compare(c.Version, d.Version))
-}
-
-// best gives one of those that want takes with the newest version, or nil.
-func (g *CurrentGroup) best(want func(*candidate) bool) (best *candidate) {
-	for _, c := range g.rows {
-		if (best == nil || c.Version != best.Version && c.compareVersions(best) > 0) && want(c) {
-			best = c
+// best gives the newest of those versions that want takes, or -1.
+func (g *CurrentGroup) best(want func(*groupVersion) bool) int32 {
+	best := int32(-1)
+	for i := range g.versions {
+		v := &g.versions[i]
+		if (best < 0 || conda.CompareVersions(v.text, g.versions[best].text) > 0) && want(v) {
+			best = int32(i)
 		}
 	}
 	return best
 }
 
-// of gives all builds of a version.
-func (g *CurrentGroup) of(version *candidate) (list []*candidate) {
-	for _, c := range g.rows {
-		if version != nil && c.Version == version.Version {
-			list = append(list, c)
-		}
-	}
-	return list
-}
-
 // Newest gives all builds of the newest version and of the newest of each series.
-func (g *CurrentGroup) Newest() ([]CurrentRecord, error) { return records(g.newest) }
+func (g *CurrentGroup) Newest() []CurrentRecord { return records(g.newest) }
 
 // Answer gives what a dependency keeps of the name: nothing where one of the
 // newest satisfies it, else the builds which do of the newest version that has any.
@@ -224,18 +176,19 @@ func (g *CurrentGroup) Answer(dependency string) ([]CurrentRecord, error) {
 	if err != nil {
 		return nil, nil //nolint:nilerr // what cannot be read keeps nothing
 	}
+	m := matcher{g: g, spec: spec, version: -1}
 	for _, c := range g.newest {
-		if ok, err := c.match(spec); ok || err != nil {
+		if ok, err := m.match(c); ok || err != nil {
 			return nil, err
 		}
 	}
 	g.sort()
 	var list []*candidate
 	for _, c := range g.rows {
-		if len(list) > 0 && c.Version != list[0].Version {
+		if len(list) > 0 && c.version != list[0].version {
 			break
 		}
-		ok, err := c.match(spec)
+		ok, err := m.match(c)
 		if err != nil {
 			return nil, err
 		}
@@ -243,80 +196,80 @@ func (g *CurrentGroup) Answer(dependency string) ([]CurrentRecord, error) {
 			list = append(list, c)
 		}
 	}
-	return records(list)
+	return records(list), nil
 }
 
 // NewestPlain gives the newest record without features, if there is one.
-func (g *CurrentGroup) NewestPlain() ([]CurrentRecord, error) {
+func (g *CurrentGroup) NewestPlain() []CurrentRecord {
 	g.sort()
 	for _, c := range g.rows {
-		r, err := c.decode()
-		if err != nil {
-			return nil, err
-		}
-		if (CurrentRecord{FileRecord{Record: r}}).Plain() {
+		if (CurrentRecord{c.row, c.twin}).Plain() {
 			return records([]*candidate{c})
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 func (g *CurrentGroup) sort() {
 	if g.sorted {
 		return
 	}
+	order := make([]*groupVersion, len(g.versions))
+	for i := range g.versions {
+		order[i] = &g.versions[i]
+	}
+	slices.SortFunc(order, func(a, b *groupVersion) int { return conda.CompareVersions(b.text, a.text) })
+	for rank, v := range order {
+		v.rank = int32(rank)
+	}
 	slices.SortFunc(g.rows, func(a, b *candidate) int {
-		return cmp.Or(b.compareVersions(a), cmp.Compare(b.BuildNumber, a.BuildNumber), cmp.Compare(b.Timestamp, a.Timestamp), cmp.Compare(a.FileName, b.FileName))
+		return cmp.Or(cmp.Compare(g.versions[a.version].rank, g.versions[b.version].rank), cmp.Compare(b.row.BuildNumber, a.row.BuildNumber),
+			cmp.Compare(b.row.Timestamp, a.row.Timestamp), bytes.Compare(a.row.FileName, b.row.FileName))
 	})
 	g.sorted = true
 }
 
-// match reports whether a dependency takes the record. The version, which says
-// no to most, is known without decoding it.
-func (c *candidate) match(spec conda.MatchSpec) (bool, error) {
-	if !spec.Version.Match(c.version) {
+// matcher holds a spec against candidates, of which neighbours mostly share a version.
+type matcher struct {
+	g       *CurrentGroup
+	spec    conda.MatchSpec
+	version int32 // the last one, and whether the spec takes it
+	takes   bool
+}
+
+// match reports whether the spec takes a candidate. The version, which says no to most,
+// is known without a look at the record.
+func (m *matcher) match(c *candidate) (bool, error) {
+	if c.version != m.version {
+		m.version, m.takes = c.version, m.spec.Version.Match(m.g.versions[c.version].parse())
+	}
+	if !m.takes {
 		return false, nil
 	}
 	if c.target == nil {
-		r, err := c.decode()
+		target, err := c.row.target(m.g.versions[c.version].parse())
 		if err != nil {
 			return false, err
 		}
-		c.target = &conda.MatchTarget{
-			Name: r.Name, Version: c.version, Build: r.Build, BuildNumber: r.BuildNumber, Subdir: r.Subdir, FileName: c.FileName,
-			MD5: r.MD5, SHA256: r.SHA256, License: r.License, LicenseFamily: r.LicenseFamily,
-			TrackFeatures: r.TrackFeatures, Features: r.Features, Flags: r.Flags,
-		}
+		c.target = &target
 	}
-	return spec.Match(*c.target), nil
+	return m.spec.Match(*c.target), nil
 }
 
-func (c *candidate) decode() (conda.Record, error) {
-	if c.record == nil {
-		r, err := recordOfMsgpack(c.Msgpack)
-		if err != nil {
-			return conda.Record{}, err
-		}
-		c.record = &r
+// target is what a spec is held against.
+func (r *ShardRow) target(version conda.Version) (conda.MatchTarget, error) {
+	if r.odd || r.msgpack == nil {
+		rec, err := r.decode()
+		return conda.MatchTarget{
+			Name: rec.Name, Version: version, Build: rec.Build, BuildNumber: rec.BuildNumber, Subdir: rec.Subdir, FileName: string(r.FileName),
+			MD5: rec.MD5, SHA256: rec.SHA256, License: rec.License, LicenseFamily: rec.LicenseFamily,
+			TrackFeatures: rec.TrackFeatures, Features: rec.Features, Flags: rec.Flags,
+		}, err
 	}
-	return *c.record, nil
-}
-
-func records(list []*candidate) ([]CurrentRecord, error) {
-	var out []CurrentRecord
-	for _, c := range list {
-		r, err := c.decode()
-		if err != nil {
-			return nil, err
-		}
-		if c.twin != nil {
-			old, err := c.twin.decode()
-			if err != nil {
-				return nil, err
-			}
-			r = withTwin(r, old)
-		}
-		out = append(out, CurrentRecord{FileRecord{FileName: c.FileName, Record: r}})
-	}
-	return out, nil
+	text := func(f field) string { return string(r.text(f)) }
+	return conda.MatchTarget{
+		Name: text(fieldName), Version: version, Build: text(fieldBuild), BuildNumber: r.BuildNumber, Subdir: text(fieldSubdir), FileName: string(r.FileName),
+		MD5: hex.EncodeToString(r.hash(fieldMD5)), SHA256: hex.EncodeToString(r.hash(fieldSHA256)), License: text(fieldLicense), LicenseFamily: text(fieldLicenseFamily),
+		TrackFeatures: text(fieldTrackFeatures), Features: text(fieldFeatures),
+	}, nil
 }
