@@ -69,6 +69,7 @@ func read(r io.ReaderAt, size int64, fileName string, lim Limits) (*Info, error)
 	if err != nil {
 		return nil, err
 	}
+	defer p.close()
 	c := newCollector(p)
 	if err := p.walkInfo(c.member); err != nil {
 		return nil, p.refusal(err)
@@ -89,6 +90,7 @@ func ReadInfoFile(r io.ReaderAt, size int64, fileName, name string, lim Limits) 
 	if err != nil {
 		return nil, err
 	}
+	defer p.close()
 	var content []byte
 	found := false
 	err = p.walkInfo(func(m member) error {
@@ -119,13 +121,14 @@ var errStop = errors.New("stop")
 
 // pack is an archive that is being read.
 type pack struct {
-	src      *source
+	src      source
 	fileName string
 	name     conda.FileName
 	lim      Limits
 }
 
-// open parses the file name and makes a pack. It reads nothing.
+// open parses the file name and makes a pack, which is to be closed. It reads
+// nothing.
 func open(r io.ReaderAt, size int64, fileName string, lim Limits) (*pack, error) {
 	lim = lim.orDefaults()
 	parse := conda.ParseFileName
@@ -136,11 +139,18 @@ func open(r io.ReaderAt, size int64, fileName string, lim Limits) (*pack, error)
 	if err != nil {
 		return nil, err
 	}
-	p := &pack{src: &source{r: r, size: size}, fileName: fileName, name: name, lim: lim}
+	p := &pack{src: source{r: r, size: size}, fileName: fileName, name: name, lim: lim}
 	if size <= 0 {
 		return nil, p.damaged("it is empty.")
 	}
+	p.src.scratch = scratches.Get().(*scratch)
 	return p, nil
+}
+
+// close leaves the memory that p has used to others.
+func (p *pack) close() {
+	scratches.Put(p.src.scratch)
+	p.src.scratch = nil
 }
 
 // walkInfo calls visit for every file of info/ in the order of the archive.
@@ -200,35 +210,6 @@ func nothingStored(err error) error {
 	told := *e
 	told.Message += " Nothing was stored."
 	return &told
-}
-
-// source is random access that remembers its own failure, which readers on top
-// of it report as damage of what they read.
-type source struct {
-	r    io.ReaderAt
-	size int64
-	err  error
-}
-
-// ReadAt reads like the reader underneath; its end is no failure.
-func (s *source) ReadAt(b []byte, off int64) (int, error) {
-	n, err := s.r.ReadAt(b, off)
-	if err != nil && !errors.Is(err, io.EOF) && s.err == nil {
-		s.err = err
-	}
-	return n, err
-}
-
-// section gives a part of the archive.
-func (s *source) section(off, n int64) *io.SectionReader { return io.NewSectionReader(s, off, n) }
-
-// bytes reads n bytes at off; fewer are io.ErrUnexpectedEOF.
-func (s *source) bytes(off int64, n int) ([]byte, error) {
-	b := make([]byte, n)
-	if _, err := io.ReadFull(s.section(off, int64(n)), b); err != nil {
-		return nil, io.ErrUnexpectedEOF
-	}
-	return b, nil
 }
 
 // amount writes a number of bytes as people do where it is a round one.

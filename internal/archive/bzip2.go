@@ -125,7 +125,7 @@ func (p *pack) walkTarBz2Info(visit func(member) error) error {
 			return err
 		}
 		if look {
-			if err := visit(member{name: name, size: h.Size, body: w.tr}); err != nil {
+			if err := visit(member{name: name, size: h.Size, body: w.body()}); err != nil {
 				return err
 			}
 		}

@@ -24,6 +24,7 @@ func Check(r io.ReaderAt, size int64, fileName string, lim Limits) error {
 	if err != nil {
 		return err
 	}
+	defer p.close()
 	check := p.checkTarBz2
 	if p.name.Format == conda.FormatConda {
 		check = p.checkConda
@@ -51,7 +52,7 @@ func (p *pack) checkConda() error {
 		return errs.New(errs.TooLarge, "%s: decoding its files takes %s of memory; the limit is %s.", p.fileName, amount(need), amount(most)).
 			Because(ReasonPayloadMemory)
 	}
-	r, err := p.openMember(parts.pkg, f, p.lim.Payload, p.overPayload())
+	r, err := p.openMember(parts.pkg, f, p.lim.Payload, p.overPayload)
 	if err != nil {
 		return err
 	}

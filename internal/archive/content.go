@@ -17,6 +17,7 @@ func EachFile(r io.ReaderAt, size int64, fileName string, lim Limits, visit func
 	if err != nil {
 		return err
 	}
+	defer p.close()
 	each := p.eachOfTarBz2
 	if p.name.Format == conda.FormatConda {
 		each = p.eachOfConda
@@ -36,7 +37,7 @@ func (p *pack) eachOfConda(visit func(string, int64, io.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	r, err := p.openMember(parts.pkg, f, p.lim.Payload, p.overPayload())
+	r, err := p.openMember(parts.pkg, f, p.lim.Payload, p.overPayload)
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func (w *tarWalk) each(visit func(string, int64, io.Reader) error) error {
 		if h.Typeflag != tar.TypeReg || inInfo(name) {
 			continue
 		}
-		if err := visit(name, h.Size, w.tr); err != nil {
+		if err := visit(name, h.Size, w.body()); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,6 @@
 package archive
 
 import (
-	"encoding/binary"
-	"errors"
 	"hash/crc32"
 	"io"
 
@@ -67,13 +65,16 @@ func (p *pack) frame(m *zipMember) (zstdFrame, error) {
 	}
 	at := int64(head.HeaderSize)
 	cut := func() (zstdFrame, error) { return f, p.damaged("%s is cut off.", m.name) }
-	blocks := blockReader{r: p.src.section(m.offset, m.size)}
 	largest := min(f.window, maxBlock)
 	for last := false; !last; {
-		b, err := blocks.header(at)
+		if at+3 > m.size {
+			return cut()
+		}
+		head, err := p.src.bytes(m.offset+at, 3)
 		if err != nil {
 			return cut()
 		}
+		b := uint32(head[0]) | uint32(head[1])<<8 | uint32(head[2])<<16
 		at += 3
 		last = b&1 != 0
 		size := uint64(b >> 3)
@@ -109,42 +110,37 @@ func (p *pack) frame(m *zipMember) (zstdFrame, error) {
 	return f, nil
 }
 
-// blockReader reads the headers of blocks through a small buffer, so that many
-// small blocks cost few reads and large ones are skipped.
-type blockReader struct {
-	r     io.ReaderAt
-	buf   [4 << 10]byte
-	start int64
-	n     int
-}
-
-// header gives the 3 bytes at off as a number.
-func (b *blockReader) header(off int64) (uint32, error) {
-	if off < b.start || off+3 > b.start+int64(b.n) {
-		n, err := b.r.ReadAt(b.buf[:], off)
-		b.start, b.n = off, n
-		if n < 3 {
-			if err == nil || errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return 0, err
-		}
-	}
-	at := b.buf[off-b.start:]
-	return uint32(binary.LittleEndian.Uint16(at)) | uint32(at[2])<<16, nil
-}
-
 // memberReader gives the content of a part of a .conda. After its end, Close
 // says whether the part was whole.
 type memberReader struct {
 	io.Reader
 	packed  *checked
-	decoder *zstd.Decoder
+	decoder *zstd.Decoder // to be closed, or nil
+	whole   *whole        // what Reader gives, if that is all in memory and within the limit
 }
 
 // openMember starts to decode m, of which at most limit bytes may come out;
 // over is the refusal of more.
-func (p *pack) openMember(m *zipMember, f zstdFrame, limit int64, over error) (*memberReader, error) {
+func (p *pack) openMember(m *zipMember, f zstdFrame, limit int64, over func() error) (*memberReader, error) {
+	byRatio := p.lim.maxDecoded(m.size)
+	out := &capped{left: min(limit, byRatio), err: over}
+	if byRatio < limit {
+		out.err = func() error {
+			return p.tooLarge("%s becomes more than %d times larger when decoded.", m.name, p.lim.Ratio)
+		}
+	}
+	if m.size <= smallInfo && f.holds <= smallInfo && f.window <= smallWindow {
+		b, err := p.small(m)
+		if err != nil {
+			return nil, err
+		}
+		r := &memberReader{Reader: out, packed: &checked{sum: crc32.ChecksumIEEE(b)}}
+		content := p.decodeSmall(b, f)
+		if out.r = content; int64(len(content.b)) <= out.left {
+			r.whole = content
+		}
+		return r, nil
+	}
 	packed := &checked{r: p.src.section(m.offset, m.size)}
 	in := io.Reader(packed)
 	if f.descriptor >= 0 && f.holds < f.window {
@@ -160,18 +156,75 @@ func (p *pack) openMember(m *zipMember, f zstdFrame, limit int64, over error) (*
 	if err != nil {
 		return nil, err
 	}
-	byRatio := p.lim.maxDecoded(m.size)
-	out := &capped{r: decoder, left: min(limit, byRatio), err: over}
-	if byRatio < limit {
-		out.err = p.tooLarge("%s becomes more than %d times larger when decoded.", m.name, p.lim.Ratio)
-	}
+	out.r = decoder
 	return &memberReader{Reader: out, packed: packed, decoder: decoder}, nil
+}
+
+const (
+	// smallWindow is what the decoder of a scratch takes for a window. It has none:
+	// all of a frame is in memory.
+	smallWindow = 128 << 20
+	// decodeSlack is room behind the content that makes decoding faster.
+	decodeSlack = 64
+)
+
+// small reads a member of at most smallInfo bytes.
+func (p *pack) small(m *zipMember) ([]byte, error) {
+	s := p.src.scratch
+	if m.size <= nearby || m.offset >= p.src.size-nearEnd {
+		return p.src.bytes(m.offset, int(m.size))
+	}
+	if cap(s.packed) < int(m.size) {
+		s.packed = make([]byte, m.size)
+	}
+	return p.src.read(s.packed[:m.size], m.offset)
+}
+
+// decodeSmall decodes a frame that holds at most smallInfo bytes. What was decoded
+// before an error comes first, as from a stream.
+func (p *pack) decodeSmall(b []byte, f zstdFrame) *whole {
+	s := p.src.scratch
+	if s.zstd == nil {
+		decoder, err := zstd.NewReader(nil,
+			zstd.WithDecoderConcurrency(1),
+			zstd.WithDecoderMaxWindow(smallWindow),
+			zstd.WithDecodeAllCapLimit(true))
+		if err != nil {
+			panic(err) // the options are constants
+		}
+		s.zstd = decoder
+	}
+	if need := int(f.holds) + decodeSlack; cap(s.plain) < need {
+		s.plain = make([]byte, need)
+	}
+	plain, err := s.zstd.DecodeAll(b, s.plain[:0:int(f.holds)+decodeSlack])
+	if err == nil {
+		err = io.EOF
+	}
+	return &whole{b: plain, err: err}
+}
+
+// whole gives b and then err.
+type whole struct {
+	b   []byte
+	err error
+}
+
+func (w *whole) Read(b []byte) (int, error) {
+	if len(w.b) == 0 {
+		return 0, w.err
+	}
+	n := copy(b, w.b)
+	w.b = w.b[n:]
+	return n, nil
 }
 
 // finish checks the sum of the bytes read, which have to be all of m.
 func (r *memberReader) finish(p *pack, m *zipMember) error {
-	if _, err := io.Copy(io.Discard, r.packed); err != nil {
-		return err
+	if r.decoder != nil {
+		if _, err := io.Copy(io.Discard, r.packed); err != nil {
+			return err
+		}
 	}
 	if r.packed.sum != m.crc {
 		return p.damaged("%s does not have the checksum that the ZIP directory gives.", m.name)
@@ -180,7 +233,11 @@ func (r *memberReader) finish(p *pack, m *zipMember) error {
 }
 
 // Close frees the decoder.
-func (r *memberReader) Close() { r.decoder.Close() }
+func (r *memberReader) Close() {
+	if r.decoder != nil {
+		r.decoder.Close()
+	}
+}
 
 // windowDescriptor gives the byte for the smallest window of at least n bytes:
 // five bits of exponent, three of eighths.
@@ -225,23 +282,23 @@ func (c *checked) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// capped gives at most left bytes of r, then err if there are more.
+// capped gives at most left bytes of r, then what err gives if there are more.
 type capped struct {
 	r    io.Reader
 	left int64
-	err  error
+	err  func() error
 }
 
 func (c *capped) Read(b []byte) (int, error) {
 	if c.left < 0 {
-		return 0, c.err
+		return 0, c.err()
 	}
 	if int64(len(b)) > c.left+1 {
 		b = b[:c.left+1]
 	}
 	n, err := c.r.Read(b)
 	if c.left -= int64(n); c.left < 0 {
-		return n - 1, c.err
+		return n - 1, c.err()
 	}
 	return n, err
 }

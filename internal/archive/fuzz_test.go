@@ -36,7 +36,10 @@ func FuzzRead(f *testing.F) {
 // FuzzInfo reads bytes as the tar of info/, past zip, zstd and checksums.
 func FuzzInfo(f *testing.F) {
 	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, tar []byte) { probe(t, condatest.Around(tar), "demo-1.0-0.conda") })
+	f.Fuzz(func(t *testing.T, tar []byte) {
+		probe(t, condatest.Around(tar), "demo-1.0-0.conda")
+		bothWays(t, tar)
+	})
 }
 
 // probe reads b in all ways and holds what is taken to what is promised.

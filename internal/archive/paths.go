@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json/jsontext"
-	"encoding/json/v2"
 	"errors"
 	"fmt"
 	"io"
@@ -44,14 +43,65 @@ const (
 // rawPath is an entry of paths.json as written. One value is filled again and
 // again: a package may have a hundred thousand entries of which few are kept.
 type rawPath struct {
-	Path     jsontext.Value `json:"_path"`
-	Type     jsontext.Value `json:"path_type"`
-	SHA256   jsontext.Value `json:"sha256"`
-	Size     jsontext.Value `json:"size_in_bytes"`
-	Prefix   jsontext.Value `json:"prefix_placeholder"`
-	FileMode jsontext.Value `json:"file_mode"`
-	NoLink   jsontext.Value `json:"no_link"`
-	text     []byte
+	Path, Type, SHA256, Size, Prefix, FileMode, NoLink jsontext.Value
+
+	text []byte
+}
+
+// field gives where the value of a key goes, or nil.
+func (r *rawPath) field(key []byte) *jsontext.Value {
+	switch string(key) {
+	case `"_path"`:
+		return &r.Path
+	case `"path_type"`:
+		return &r.Type
+	case `"sha256"`:
+		return &r.SHA256
+	case `"size_in_bytes"`:
+		return &r.Size
+	case `"prefix_placeholder"`:
+		return &r.Prefix
+	case `"file_mode"`:
+		return &r.FileMode
+	case `"no_link"`:
+		return &r.NoLink
+	}
+	return nil
+}
+
+// read fills r with the object that comes next. Of a key that comes twice the
+// last value counts.
+func (r *rawPath) read(d *jsontext.Decoder) error {
+	r.reset()
+	if _, err := d.ReadToken(); err != nil { // the object's beginning
+		return err
+	}
+	for d.PeekKind() == '"' {
+		key, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		if bytes.IndexByte(key, '\\') >= 0 {
+			r.text, _ = jsontext.AppendUnquote(r.text[:0], key) // the decoder has checked it
+			if key, err = jsontext.AppendQuote(nil, r.text); err != nil {
+				return err
+			}
+		}
+		into := r.field(key)
+		if into == nil {
+			if err := d.SkipValue(); err != nil {
+				return err
+			}
+			continue
+		}
+		v, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		*into = append((*into)[:0], v...)
+	}
+	_, err := d.ReadToken() // the object's end
+	return err
 }
 
 // reset empties the value and keeps its memory.
@@ -75,18 +125,21 @@ func (r *rawPath) string(v jsontext.Value) []byte {
 // kept of it.
 func (c *collector) paths(m member) error {
 	c.pathsFound = true
-	body := m.body
+	source := &tokenGuard{r: m.body}
+	from := io.Reader(source)
+	var err error
 	if m.size <= maxPaths && c.keep(m.size) {
-		b, err := m.read()
-		if err != nil {
+		if c.info.Paths, err = m.read(); err != nil {
 			return err
 		}
-		c.info.Paths, body = b, bytes.NewReader(b)
+		_, err = source.look(c.info.Paths)
+		from = bytes.NewBuffer(c.info.Paths) // which the decoder does not copy
 	} else {
 		c.omit(m.name)
 	}
-	source := &tokenGuard{r: body}
-	err := c.pathDocument(jsontext.NewDecoder(source, jsontext.AllowDuplicateNames(true)))
+	if err == nil {
+		err = c.pathDocument(jsontext.NewDecoder(from, jsontext.AllowDuplicateNames(true)))
+	}
 	if err == nil {
 		return nil
 	}
@@ -135,8 +188,7 @@ func (c *collector) pathDocument(d *jsontext.Decoder) error {
 		}
 		var raw rawPath
 		for d.PeekKind() == '{' {
-			raw.reset()
-			if err := json.UnmarshalDecode(d, &raw); err != nil {
+			if err := raw.read(d); err != nil {
 				return err
 			}
 			if err := c.rawPath(&raw); err != nil {
@@ -292,7 +344,16 @@ func (g *tokenGuard) Read(b []byte) (int, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		g.err = err
 	}
-	for i, c := range b[:n] {
+	if i, long := g.look(b[:n]); long != nil {
+		return i, long
+	}
+	return n, err
+}
+
+// look goes over the bytes that come next. At a token that is too long it says
+// where that is.
+func (g *tokenGuard) look(b []byte) (int, error) {
+	for i, c := range b {
 		g.token++
 		switch {
 		case g.escaped:
@@ -308,5 +369,5 @@ func (g *tokenGuard) Read(b []byte) (int, error) {
 			return i, errLongToken
 		}
 	}
-	return n, err
+	return len(b), nil
 }

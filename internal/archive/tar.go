@@ -33,7 +33,9 @@ func (m member) read() ([]byte, error) {
 // tarWalk reads a tar and holds its headers to the rules.
 type tarWalk struct {
 	p       *pack
-	tr      *tar.Reader
+	r       io.Reader
+	plain   *plainTar   // while headers are plain ones, in memory
+	tr      *tar.Reader // for all others
 	seen    map[string]struct{}
 	members int   // of info/
 	info    int64 // bytes of info/
@@ -41,13 +43,39 @@ type tarWalk struct {
 
 // newTarWalk makes a walk over a decoded stream.
 func (p *pack) newTarWalk(r io.Reader) *tarWalk {
-	return &tarWalk{p: p, tr: tar.NewReader(r), seen: map[string]struct{}{}}
+	w := &tarWalk{p: p, r: r, seen: map[string]struct{}{}}
+	if m, ok := r.(*memberReader); ok && m.whole != nil {
+		w.plain = &plainTar{rest: m.whole}
+	} else {
+		w.tr = tar.NewReader(r)
+	}
+	return w
+}
+
+// body is the content of the member whose header came last.
+func (w *tarWalk) body() io.Reader {
+	if w.plain != nil {
+		return &w.plain.body
+	}
+	return w.tr
+}
+
+// header gives the next header.
+func (w *tarWalk) header() (*tar.Header, error) {
+	if w.plain != nil {
+		h, err := w.plain.next()
+		if !errors.Is(err, errNotPlain) {
+			return h, err
+		}
+		w.plain, w.tr = nil, tar.NewReader(w.r)
+	}
+	return w.tr.Next()
 }
 
 // next gives the next header and its path, without "./" before and "/" behind;
 // "." is the root. At the end it gives io.EOF.
 func (w *tarWalk) next() (*tar.Header, string, error) {
-	h, err := w.tr.Next()
+	h, err := w.header()
 	if err != nil {
 		return nil, "", err
 	}
@@ -116,7 +144,7 @@ func (w *tarWalk) nextInfo(h *tar.Header, name string) (bool, error) {
 // drain reads what follows the end of the tar, which has to be zeros, to the
 // end of the stream r.
 func (w *tarWalk) drain(r io.Reader) error {
-	buf := make([]byte, 4<<10)
+	buf := w.p.src.scratch.rest[:]
 	for {
 		n, err := r.Read(buf)
 		for _, b := range buf[:n] {
@@ -213,8 +241,9 @@ func (p *pack) walkCondaInfo(visit func(member) error) error {
 	if f.history() > p.lim.Memory {
 		return p.tooLarge("%s needs %s of memory to be decoded; the limit is %s. Compress it with a lower level.", parts.info.name, amount(f.history()), amount(p.lim.Memory))
 	}
-	r, err := p.openMember(parts.info, f, p.lim.InfoSize,
-		p.tooLarge("%s has more than %s when decoded, which is the limit.", parts.info.name, amount(p.lim.InfoSize)))
+	r, err := p.openMember(parts.info, f, p.lim.InfoSize, func() error {
+		return p.tooLarge("%s has more than %s when decoded, which is the limit.", parts.info.name, amount(p.lim.InfoSize))
+	})
 	if err != nil {
 		return err
 	}
@@ -239,7 +268,7 @@ func (p *pack) walkCondaInfo(visit func(member) error) error {
 			return err
 		}
 		if look {
-			if err := visit(member{name: name, size: h.Size, body: w.tr}); err != nil {
+			if err := visit(member{name: name, size: h.Size, body: w.body()}); err != nil {
 				return err
 			}
 		}

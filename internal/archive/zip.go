@@ -19,8 +19,12 @@ const (
 	tarZst       = ".tar.zst"
 )
 
-// maxMetadata bounds metadata.json, which is one small object.
-const maxMetadata = 4 << 10
+const (
+	// maxMetadata bounds metadata.json, which is one small object.
+	maxMetadata = 4 << 10
+	// usualMetadata is what nearly all builders write.
+	usualMetadata = `{"conda_pkg_format_version": 2}`
+)
 
 // The records of a ZIP file (APPNOTE 4.3) by signature and fixed length.
 const (
@@ -227,10 +231,11 @@ func (p *pack) zipEntry(directory []byte, limit int64) (zipMember, []byte, error
 	}
 	m.header, m.size = int64(sizes.offset), int64(sizes.packed)
 
-	local, err := p.src.bytes(m.header, zipLocalLen)
-	if err != nil || binary.LittleEndian.Uint32(local) != zipLocal {
+	fixed, err := p.src.bytes(m.header, zipLocalLen)
+	if err != nil || binary.LittleEndian.Uint32(fixed) != zipLocal {
 		return m, nil, p.damaged("its ZIP member %s is not where the directory says.", clip(m.name))
 	}
+	local := slices.Clone(fixed)
 	localName := int(binary.LittleEndian.Uint16(local[26:]))
 	localExtra := int(binary.LittleEndian.Uint16(local[28:]))
 	tail, err := p.src.bytes(m.header+zipLocalLen, localName+localExtra)
@@ -342,6 +347,9 @@ func (p *pack) checkMetadata(m zipMember) error {
 	}
 	if crc32.ChecksumIEEE(b) != m.crc {
 		return p.damaged("metadata.json does not have the checksum that the ZIP directory gives.")
+	}
+	if string(b) == usualMetadata {
+		return nil
 	}
 	var doc struct {
 		Version jsontext.Value `json:"conda_pkg_format_version"`

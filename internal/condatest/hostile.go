@@ -377,6 +377,17 @@ func Large() []byte {
 // that make up the tar.
 func Around(tar []byte) []byte { return withFrame(frame(window8M, tar, 0)) }
 
+// AroundZeros is Around with blocks of 128 KiB of zeros behind the tar.
+func AroundZeros(tar []byte, blocks int) []byte { return withFrame(frame(window8M, tar, blocks)) }
+
+// WithMetadata makes an honest "demo-1.0-0.conda" of 40 kB whose metadata.json has
+// n bytes, so that what follows begins where the caller likes.
+func WithMetadata(n int) []byte {
+	p := parts(compress(honestInfo()), compress(tarOf(file("share/demo", string(noise(40_000))))))
+	p[0].data = []byte(metadata + strings.Repeat(" ", n-len(metadata)))
+	return zipFile("", p...)
+}
+
 // WideWindow makes a small honest "demo-1.0-0.conda" whose info/ declares a
 // zstd window of 128 MiB, as those of older builders do.
 func WideWindow() []byte { return withFrame(frame(window128M, honestInfo(), 0)) }
