@@ -15,7 +15,7 @@ import (
 
 // checkable bounds the archives whose payload is read before an upload is
 // answered, by format: the bytes of the archive and those that come out of it.
-// They take a second or two; bzip2 is thirty times as slow. What is larger is
+// They take a second or two; bzip2 is many times as slow. What is larger is
 // published first and checked by a job, since its sender would wait for minutes.
 func checkable(f conda.Format) (size, decoded int64) {
 	if f == conda.FormatTarBz2 {
