@@ -149,6 +149,7 @@ func open(r io.ReaderAt, size int64, fileName string, lim Limits) (*pack, error)
 
 // close leaves the memory that p has used to others.
 func (p *pack) close() {
+	p.src.scratch.path.trim()
 	scratches.Put(p.src.scratch)
 	p.src.scratch = nil
 }

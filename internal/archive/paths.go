@@ -104,10 +104,27 @@ func (r *rawPath) read(d *jsontext.Decoder) error {
 	return err
 }
 
+// values are the places for values.
+func (r *rawPath) values() [7]*jsontext.Value {
+	return [...]*jsontext.Value{&r.Path, &r.Type, &r.SHA256, &r.Size, &r.Prefix, &r.FileMode, &r.NoLink}
+}
+
 // reset empties the value and keeps its memory.
 func (r *rawPath) reset() {
-	for _, v := range []*jsontext.Value{&r.Path, &r.Type, &r.SHA256, &r.Size, &r.Prefix, &r.FileMode, &r.NoLink} {
+	for _, v := range r.values() {
 		*v = (*v)[:0]
+	}
+}
+
+// trim lets go of memory that no ordinary entry needs.
+func (r *rawPath) trim() {
+	for _, v := range r.values() {
+		if cap(*v) > 2*maxPathText {
+			*v = nil
+		}
+	}
+	if cap(r.text) > 2*maxPathText {
+		r.text = nil
 	}
 }
 
@@ -132,7 +149,9 @@ func (c *collector) paths(m member) error {
 		if c.info.Paths, err = m.read(); err != nil {
 			return err
 		}
-		_, err = source.look(c.info.Paths)
+		if m.size > maxPathText { // else it has no token of more
+			_, err = source.look(c.info.Paths)
+		}
 		from = bytes.NewBuffer(c.info.Paths) // which the decoder does not copy
 	} else {
 		c.omit(m.name)
@@ -186,12 +205,12 @@ func (c *collector) pathDocument(d *jsontext.Decoder) error {
 		if _, err := d.ReadToken(); err != nil {
 			return err
 		}
-		var raw rawPath
+		raw := &c.p.src.scratch.path
 		for d.PeekKind() == '{' {
 			if err := raw.read(d); err != nil {
 				return err
 			}
-			if err := c.rawPath(&raw); err != nil {
+			if err := c.rawPath(raw); err != nil {
 				return err
 			}
 		}
@@ -362,7 +381,7 @@ func (g *tokenGuard) look(b []byte) (int, error) {
 			g.escaped = true
 		case c == '"':
 			g.inString, g.token = !g.inString, 0
-		case !g.inString && strings.IndexByte(" \t\r\n,:[]{}", c) >= 0:
+		case !g.inString && parts(c):
 			g.token = 0
 		}
 		if g.token > maxPathText {
@@ -370,4 +389,13 @@ func (g *tokenGuard) look(b []byte) (int, error) {
 		}
 	}
 	return len(b), nil
+}
+
+// parts reports whether c is no part of a number, true, false or null.
+func parts(c byte) bool {
+	switch c {
+	case ' ', '\t', '\r', '\n', ',', ':', '[', ']', '{', '}':
+		return true
+	}
+	return false
 }

@@ -27,6 +27,7 @@ type scratch struct {
 	packed []byte       // an info-, at most smallInfo
 	plain  []byte       // what it holds, at most smallInfo and decodeSlack
 	zstd   *zstd.Decoder
+	path   rawPath
 }
 
 // scratches are those of which nobody reads an archive at the moment. Each has
