@@ -29,8 +29,8 @@ type Front struct {
 	// Server answers what is not plain. Its Handler, ErrorLog (which must be there),
 	// BaseContext, ReadHeaderTimeout and IdleTimeout count here, too.
 	Server *http.Server
-	// Plain says which of the plain requests are answered here. What it takes must
-	// not wait for long: that the client has gone is seen only when it is answered.
+	// Plain says which of the plain requests are answered here. Their handler must
+	// keep neither request nor headers when it has returned.
 	Plain func(path string) bool
 
 	date     atomic.Pointer[date]
@@ -38,7 +38,7 @@ type Front struct {
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
-	none  chan struct{} // closed when draining and no connection is left; nil before
+	none  chan struct{} // since draining; closed when no connection is left
 }
 
 // date is the text of a second for the header Date.
@@ -74,7 +74,7 @@ func (f *Front) accept(ctx context.Context, h *handed) {
 				case <-time.After(wait):
 					continue
 				case <-h.closed:
-					return
+					err = net.ErrClosed
 				}
 			}
 			h.err = err
@@ -84,6 +84,7 @@ func (f *Front) accept(ctx context.Context, h *handed) {
 		tcp, ok := c.(*net.TCPConn)
 		if !ok { // TLS, and whatever else is not ours
 			if !h.give(c) {
+				h.err = net.ErrClosed
 				return
 			}
 			continue
@@ -112,10 +113,12 @@ func (f *Front) add(c *conn) bool {
 func (f *Front) forget(c *conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if _, there := f.conns[c]; !there {
+		return
+	}
 	delete(f.conns, c)
 	if len(f.conns) == 0 && f.none != nil {
 		close(f.none)
-		f.none = nil
 	}
 }
 
@@ -138,16 +141,16 @@ func (f *Front) drain() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.draining.Store(true)
-	none := make(chan struct{})
-	if len(f.conns) == 0 {
-		close(none)
-		return none
+	if f.none == nil {
+		f.none = make(chan struct{})
+		if len(f.conns) == 0 {
+			close(f.none)
+		}
 	}
-	f.none = none
 	for c := range f.conns {
 		_ = c.tcp.SetReadDeadline(time.Unix(1, 0)) // a connection that is gone needs none
 	}
-	return none
+	return f.none
 }
 
 // Close ends everything at once.

@@ -38,21 +38,42 @@ func (t *text) String() string {
 }
 
 // start serves a handler until the test ends, with a front that takes paths
-// without "other", or without one, and gives the address.
+// without "other", or with net/http alone, and gives the address.
 func start(t *testing.T, front bool, h http.HandlerFunc, change func(*http.Server)) (*http1.Front, string, *text) {
+	t.Helper()
+	return startOn(t, listen(t), front, h, change)
+}
+
+func listen(t *testing.T) net.Listener {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ln
+}
+
+func startOn(t *testing.T, ln net.Listener, front bool, h http.HandlerFunc, change func(*http.Server)) (*http1.Front, string, *text) {
+	t.Helper()
 	logged := &text{}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute, IdleTimeout: time.Minute, ErrorLog: log.New(logged, "", 0)}
 	if change != nil {
 		change(srv)
 	}
-	f := &http1.Front{Server: srv, Plain: func(path string) bool { return front && !strings.Contains(path, "other") }}
+	f := &http1.Front{Server: srv, Plain: func(path string) bool {
+		if path == "/doubt" {
+			panic("in doubt")
+		}
+		return !strings.Contains(path, "other")
+	}}
 	done := make(chan error, 1)
-	go func() { done <- f.Serve(ln) }()
+	go func() {
+		if front {
+			done <- f.Serve(ln)
+		} else {
+			done <- srv.Serve(ln)
+		}
+	}()
 	t.Cleanup(func() {
 		if err := f.Close(); err != nil {
 			t.Error(err)
@@ -331,10 +352,13 @@ func TestDoubtful(t *testing.T) {
 		"GET /a HTTP/1.1\r\nHost: a/b\r\n", "GET /%zz HTTP/1.1\r\nHost: a\r\n", "GET /a#b HTTP/1.1\r\nHost: a\r\n", "GET * HTTP/1.1\r\nHost: a\r\n", "GET /a\x7f HTTP/1.1\r\nHost: a\r\n",
 		"GET /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n", "GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n", "GET /a HTTP/1.1\r\nHost: a\r\nConnection: X\r\nX: a\r\n",
 		"PRI * HTTP/2.0\r\n", "GET /a HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\nConnection: upgrade\r\n", "\r\nGET /a HTTP/1.1\r\nHost: a\r\n", "G", "GET /a HTTP/1.1\r\nHost: a",
+		"GET /a HTTP/1.1\nHost: a\n", "GET /a HTTP/1.0\n\n", "GET /a HTTP/1.1\r\nHost: a\n\n", "GET /a HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n", "\n",
 	} {
-		want := ask(plain, head+"\r\n")
-		if got := ask(front, head+"\r\n"); got != want {
-			t.Errorf("%q: %q; net/http: %q", head, got, want)
+		for _, text := range []string{head + "\r\n", head, head[:len(head)/2]} {
+			want := ask(plain, text)
+			if got := ask(front, text); got != want {
+				t.Errorf("%q: %q; net/http: %q", text, got, want)
+			}
 		}
 	}
 }
@@ -367,12 +391,11 @@ func TestPieces(t *testing.T) {
 
 // TestTimeouts lets connections wait for longer than they may.
 func TestTimeouts(t *testing.T) {
-	for name, sent := range map[string]string{"idle": "", "half": "GET /a HTT", "again": "GET /a HTTP/1.1\r\nHost: a\r\n\r\n", "again half": "GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET"} {
+	for name, sent := range map[string]string{"fresh half": "", "half": "GET /a HTT", "again": "GET /a HTTP/1.1\r\nHost: a\r\n\r\n", "again half": "GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET"} {
 		_, addr, _ := start(t, true, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, byFront(w)) }, func(s *http.Server) {
-			s.IdleTimeout = 30 * time.Millisecond
-			s.ReadHeaderTimeout = 40 * time.Millisecond
+			s.IdleTimeout, s.ReadHeaderTimeout = 30*time.Millisecond, time.Minute
 			if strings.Contains(name, "half") {
-				s.IdleTimeout = time.Minute
+				s.IdleTimeout, s.ReadHeaderTimeout = time.Minute, 40*time.Millisecond
 			}
 		})
 		c, r := connect(t, addr)

@@ -34,6 +34,7 @@ type fields struct {
 	host   string
 	names  []string // canonical, each once
 	values [][]string
+	more   int // values than names
 }
 
 // parse reads a head that ends with an empty line, and reports whether the request
@@ -87,6 +88,7 @@ func parseFields(text string) (f fields, ok bool) {
 		}
 		if i := slices.Index(f.names, name); i >= 0 {
 			f.values[i] = append(f.values[i], value)
+			f.more++
 			continue
 		}
 		values = append(values, value)
@@ -95,10 +97,14 @@ func parseFields(text string) (f fields, ok bool) {
 	return f, f.host != ""
 }
 
-// fill puts them into a header in which nothing is.
+// fill puts them into a header in which nothing is. The lists are new: a handler may
+// change them.
 func (f *fields) fill(header http.Header) {
+	room := make([]string, 0, len(f.names)+f.more)
 	for i, name := range f.names {
-		header[name] = f.values[i]
+		from := len(room)
+		room = append(room, f.values[i]...)
+		header[name] = room[from:len(room):len(room)]
 	}
 }
 

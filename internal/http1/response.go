@@ -155,8 +155,8 @@ func (w *response) Write(p []byte) (int, error) {
 	return len(p), w.failed
 }
 
-// WriteKept is Write for bytes that nobody changes before the handler returns. They
-// need not be copied, and go out in few calls.
+// WriteKept is Write for bytes that nobody ever changes. They are not copied, and go
+// out in few calls: the last of them with FlushError, or when the handler has returned.
 func (w *response) WriteKept(p []byte) (int, error) {
 	if w.length < 0 || w.head || w.sent+int64(len(p)) > w.length || len(p) == 0 || !w.bodied() {
 		return w.Write(p)
@@ -167,6 +167,19 @@ func (w *response) WriteKept(p []byte) (int, error) {
 		w.flush()
 	}
 	return len(p), w.failed
+}
+
+// FlushError sends what waits, as http.ResponseController does.
+func (w *response) FlushError() error {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.length < 0 && w.bodied() && !w.head {
+		w.chunk(nil)
+	}
+	w.begun(nil)
+	w.flush()
+	return w.failed
 }
 
 // ReadFrom implements io.ReaderFrom: a file goes out without coming into the program
@@ -216,7 +229,7 @@ func (w *response) chunk(p []byte) {
 		}
 	}
 	if len(p) == 0 {
-		return // the end of the body
+		return // it would be the end of the body
 	}
 	w.buf = append(strconv.AppendInt(w.buf, int64(len(p)), 16), "\r\n"...)
 	w.put(p)
@@ -276,6 +289,9 @@ func (w *response) finish() (again bool, err error) {
 		w.buf = append(w.buf, "0\r\n\r\n"...)
 	}
 	w.flush()
+	if cap(w.body) > together {
+		w.body = nil // an idle connection keeps little
+	}
 	if w.failed == nil && w.length >= 0 && w.length != w.sent && !w.head {
 		w.failed = http.ErrContentLength
 	}

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"io"
 	"net/http"
 	"strconv"
@@ -68,14 +67,19 @@ func serveWhole(w http.ResponseWriter, r *http.Request, modified time.Time, cont
 	}
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
-		var to io.Writer = w
-		if _, small := content.(*bytes.Reader); !small {
-			to = keeping(w)
+		// Where it fails the client is gone.
+		if k, ok := keeping(w); ok && from.Size() > small {
+			_, _ = from.WriteTo(k)
+			_ = k.to.FlushError() // before the line of the request is written, which says how long it took
+		} else {
+			_, _ = from.WriteTo(w)
 		}
-		_, _ = from.WriteTo(to) // the client is gone if this fails
 	}
 	return true
 }
+
+// small is how long a document may be that goes out with the head in any case.
+const small = 4 << 10
 
 var acceptRanges = []string{"bytes"}
 

@@ -24,16 +24,15 @@ func (w *recorder) ReadFrom(src io.Reader) (int64, error) {
 type keeper interface {
 	http.ResponseWriter
 	WriteKept(p []byte) (int, error)
+	FlushError() error
 }
 
 // keeping gives the answer as a keeper, if the connection is one.
-func keeping(w http.ResponseWriter) io.Writer {
-	if rec, ok := w.(*recorder); ok {
-		if k, ok := rec.ResponseWriter.(keeper); ok {
-			return &keepingRecorder{rec, k}
-		}
+func keeping(w http.ResponseWriter) (k keepingRecorder, ok bool) {
+	if k.recorder, ok = w.(*recorder); ok {
+		k.to, ok = k.ResponseWriter.(keeper)
 	}
-	return w
+	return k, ok
 }
 
 // keepingRecorder counts what it hands to a keeper.
@@ -43,7 +42,7 @@ type keepingRecorder struct {
 }
 
 // WriteKept implements repodata.Keeper.
-func (w *keepingRecorder) WriteKept(p []byte) (int, error) {
+func (w keepingRecorder) WriteKept(p []byte) (int, error) {
 	w.begun()
 	n, err := w.to.WriteKept(p)
 	w.bytes += int64(n)
