@@ -151,25 +151,18 @@ const relieveAfter = 8
 // within runs fn, which may be nil, in a transaction that begins and ends by
 // renewing the hold. It is errs.Conflict, and nothing is written, if the staging
 // is not held any more; errs.NotFound if its owner was deleted.
-func (s *staging) within(ctx context.Context, fn func(tx *sqldb.DB) error) error {
-	err := s.write(ctx, fn)
-	if fn == nil || err != nil {
-		return err
+func (s *staging) within(ctx context.Context, fn func(tx *sqldb.DB) error) (err error) {
+	if fn != nil {
+		defer func() { // when the hold can be renewed again
+			if err == nil {
+				s.relieve(ctx)
+			}
+		}()
 	}
-	if s.transactions++; s.transactions%relieveAfter == 0 {
-		if err := s.r.db.Relieve(ctx); err != nil { // what was written is written
-			s.r.opts.Log.WarnContext(ctx, "the log of the database could not be relieved", "err", err)
-		}
-	}
-	return nil
-}
-
-// write is within.
-func (s *staging) write(ctx context.Context, fn func(tx *sqldb.DB) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var until time.Time
-	err := s.r.db.Tx(ctx, func(tx *sqldb.DB) error {
+	err = s.r.db.Tx(ctx, func(tx *sqldb.DB) error {
 		until = s.until
 		renew := func() error {
 			was := until
@@ -198,6 +191,17 @@ func (s *staging) write(ctx context.Context, fn func(tx *sqldb.DB) error) error 
 		s.until = until
 	}
 	return err
+}
+
+// relieve has the log of the database carried over now and then. What was written is
+// written, whatever comes of it.
+func (s *staging) relieve(ctx context.Context) {
+	if s.transactions++; s.transactions%relieveAfter != 0 {
+		return
+	}
+	if err := s.r.db.Relieve(ctx); err != nil {
+		s.r.opts.Log.WarnContext(ctx, "the log of the database could not be relieved", "err", err)
+	}
 }
 
 // owned refuses to write for an owner that was deleted since the staging began.
