@@ -9,6 +9,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"runtime/metrics"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -67,22 +69,33 @@ func (f *forge) build(m made, i, build int) {
 
 func all(string, map[string]any) bool { return true }
 
-// benchmarkForm measures what a form costs an index that has just read all rows,
-// and what it costs one that gave it before one name got a version.
-func benchmarkForm(b *testing.B, form index.Form) {
+// asking asks an index for a document.
+type asking func(x *index.Index, open registry.Opened) error
+
+// benchmarkFirst measures what a document costs an index that has just read all rows, in
+// memory also above what it takes afterwards, and what it costs one that gave it before
+// one name got a version.
+func benchmarkFirst(b *testing.B, f asking) {
 	for _, n := range []int{10_000, 100_000} {
 		w := newWorld(b, sqldbtest.Open(b))
 		forge, m := newForge(n, w.now)
 		open := m.into(w, "main", all)
 		var took time.Duration
+		var highest int64
+		load := func(b *testing.B) *index.Index {
+			x := w.replica()
+			if _, err := x.View(b.Context(), open, "linux-64"); err != nil {
+				b.Fatal(err)
+			}
+			return x
+		}
 		ask := func(b *testing.B, x *index.Index, open registry.Opened) {
-			v, err := x.View(b.Context(), open, "linux-64")
-			if err != nil {
+			if _, err := x.View(b.Context(), open, "linux-64"); err != nil {
 				b.Fatal(err)
 			}
 			b.StartTimer()
 			begun := cpu(b)
-			if _, err := v.Document(b.Context(), form); err != nil {
+			if err := f(x, open); err != nil {
 				b.Fatal(err)
 			}
 			took += cpu(b) - begun
@@ -91,19 +104,19 @@ func benchmarkForm(b *testing.B, form index.Form) {
 		b.Run(fmt.Sprintf("%d/scratch", n), func(b *testing.B) {
 			b.ReportAllocs()
 			b.StopTimer()
-			took = 0
+			took, highest = 0, 0
 			for range b.N {
-				ask(b, w.replica(), open)
+				x := load(b)
+				before := heap()
+				highest = max(highest, peak(func() { ask(b, x, open) })-before)
 			}
 			b.ReportMetric(took.Seconds()*1000/float64(b.N), "cpu-ms/op")
+			b.ReportMetric(float64(highest)/1e6, "peak-MB")
 		})
 		b.Run(fmt.Sprintf("%d/changed", n), func(b *testing.B) {
 			b.ReportAllocs()
 			b.StopTimer()
-			x := w.replica()
-			if _, err := x.View(b.Context(), open, "linux-64"); err != nil {
-				b.Fatal(err)
-			}
+			x := load(b)
 			before := heap()
 			ask(b, x, open)
 			held := heap() - before
@@ -118,6 +131,30 @@ func benchmarkForm(b *testing.B, form index.Form) {
 			b.ReportMetric(float64(held)/float64(n), "B/record")
 		})
 	}
+}
+
+// peak gives the most bytes of the heap in use while f runs, garbage included, as far as
+// a look every half millisecond sees it.
+func peak(f func()) (most int64) {
+	done := make(chan struct{})
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		list := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		for tick := time.NewTicker(500 * time.Microsecond); ; {
+			metrics.Read(list)
+			most = max(most, int64(list[0].Value.Uint64()))
+			select {
+			case <-tick.C:
+			case <-done:
+				tick.Stop()
+				return
+			}
+		}
+	})
+	f()
+	close(done)
+	looking.Wait()
+	return most
 }
 
 // cpu gives the time that the process has had of all cores.
@@ -139,7 +176,22 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-func BenchmarkCurrent(b *testing.B) { benchmarkForm(b, index.CurrentJSON) }
+func BenchmarkCurrent(b *testing.B) {
+	benchmarkFirst(b, func(x *index.Index, open registry.Opened) error {
+		v, err := x.View(b.Context(), open, "linux-64")
+		if err == nil {
+			_, err = v.Document(b.Context(), index.CurrentJSON)
+		}
+		return err
+	})
+}
+
+func BenchmarkChanneldata(b *testing.B) {
+	benchmarkFirst(b, func(x *index.Index, open registry.Opened) error {
+		_, err := x.Channeldata(b.Context(), open, "")
+		return err
+	})
+}
 
 // BenchmarkLargeName is what one more record of a name with 5,000 costs: to be in
 // the shards, and to be in the text of repodata.json.zst when that was made before.
