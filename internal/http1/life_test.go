@@ -50,6 +50,7 @@ func TestContextEnds(t *testing.T) {
 			<-ctx.Done()
 			ended <- ctx.Err()
 		case "/ahead":
+			waits <- true
 			<-goOn
 			ctx.Done() // from here on the connection is read
 			for range 1000 {
@@ -77,6 +78,7 @@ func TestContextEnds(t *testing.T) {
 		}
 	}
 	say(t, c, "GET /ahead HTTP/1.1\r\nHost: a\r\n\r\n")
+	<-waits
 	say(t, c, "GET /plain HTTP/1.1\r\nHost: a\r\n\r\n")
 	goOn <- true
 	for range 2 {
