@@ -51,12 +51,13 @@ func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string
 		if err != nil {
 			return nil, err
 		}
-		b, err := channeldata(parts, st.names(hidden), hidden.hides)
+		j, err := channeldata(parts, st.names(hidden), hidden.hides)
 		if err != nil {
 			return nil, err
 		}
 		d := &Document{ETag: st.etag(open, "channeldata"), Modified: st.modified(open)}
-		return d.bytes("application/json", b), nil
+		d.ContentType, d.Size, d.Open = "application/json", j.Size(), j.Open
+		return d, nil
 	})
 }
 

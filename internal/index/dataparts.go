@@ -3,7 +3,6 @@ package index
 import (
 	"bytes"
 	"context"
-	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"maps"
 	"runtime"
@@ -29,7 +28,7 @@ type dataPart struct {
 // packageData is one member of packages.
 type packageData struct {
 	name string
-	json jsontext.Value
+	text []byte // with the name
 }
 
 // dataParts are those of a state, by name. They are made when somebody asks for
@@ -172,7 +171,7 @@ func (m *partsMaker) make(ctx context.Context, st *state, made map[string]*dataP
 			if err != nil {
 				return err
 			}
-			made[name].says = append(made[name].says, packageData{p.Name, text})
+			made[name].says = append(made[name].says, packageData{p.Name, bytes.Clone(repodata.AppendEntry(nil, p.Name, text))})
 		}
 	}
 	return nil
@@ -262,16 +261,11 @@ func (st *state) sorted() []string {
 }
 
 // channeldata puts the document together for those from whom some names are hidden.
-func channeldata(parts map[string]*dataPart, subdirs []string, hides func(name string) bool) ([]byte, error) {
-	var packages []packageData
-	size := 0
+func channeldata(parts map[string]*dataPart, subdirs []string, hides func(name string) bool) (*repodata.Joined, error) {
+	packages := make([]packageData, 0, len(parts))
 	for name, p := range parts {
-		if hides(name) {
-			continue
-		}
-		for _, d := range p.says {
-			packages = append(packages, d)
-			size += len(d.name) + len(d.json) + 4
+		if !hides(name) {
+			packages = append(packages, p.says...)
 		}
 	}
 	slices.SortFunc(packages, func(a, b packageData) int { return strings.Compare(a.name, b.name) })
@@ -279,14 +273,9 @@ func channeldata(parts map[string]*dataPart, subdirs []string, hides func(name s
 	if err != nil {
 		return nil, err
 	}
-	out := bytes.NewBuffer(make([]byte, 0, size+len(tail)+64))
-	out.WriteString(repodata.ChannelDataHead)
+	entries := make([][]byte, len(packages))
 	for i, d := range packages {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		out.Write(repodata.AppendEntry(nil, d.name, d.json))
+		entries[i] = d.text
 	}
-	out.Write(tail)
-	return out.Bytes(), nil
+	return repodata.NewJoined([]byte(repodata.ChannelDataHead), entries, tail), nil
 }

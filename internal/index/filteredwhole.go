@@ -41,12 +41,13 @@ func (x *Index) FilteredChanneldata(ctx context.Context, open registry.Opened, p
 		if err != nil {
 			return nil, err
 		}
-		b, err := channeldata(parts, subdirs, func(string) bool { return false }) // the views hide what is hidden
+		j, err := channeldata(parts, subdirs, func(string) bool { return false }) // the views hide what is hidden
 		if err != nil {
 			return nil, err
 		}
 		d := &Document{ETag: st.etag(open, form), Modified: modified}
-		return d.bytes("application/json", b), nil
+		d.ContentType, d.Size, d.Open = "application/json", j.Size(), j.Open
+		return d, nil
 	})
 }
 
