@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"terrarium/internal/condatest"
@@ -88,6 +89,67 @@ func TestPreparedPatch(t *testing.T) {
 				want, e := w.document(fresh, open, "", "linux-64", form)
 				if !bytes.Equal(want, got) || d.ETag != e.ETag {
 					t.Fatalf("round %d: %s has %d bytes where a fresh index has %d", round, form, len(got), len(want))
+				}
+			}
+		}
+		if b.prepared == 0 {
+			t.Error("nothing was prepared")
+		}
+	})
+}
+
+// TestPreparedPatchInBatch: others change the names of a hotfix while it becomes
+// current, one change for each name, and so in the transaction in which it does. What
+// was prepared is not what they did.
+func TestPreparedPatchInBatch(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		w := newWorld(t, db)
+		ctx, rnd := t.Context(), rand.New(rand.NewPCG(23, 24))
+		all, keep := made{}, func(string, map[string]any) bool { return true }
+		all.grow(rnd, 3000, w.now)
+		open := all.into(w, "main", keep)
+		of := map[string][]string{}
+		for _, file := range slices.Sorted(maps.Keys(all)) {
+			name := all[file]["name"].(string)
+			of[name] = append(of[name], file)
+		}
+		names := slices.DeleteFunc(slices.Sorted(maps.Keys(of)), func(name string) bool { return len(of[name]) < 3 })
+		b := &between{Index: w.idx}
+		w.reg.SetPublisher(b)
+		const writers, rounds = 4, 18
+		if each := len(names) / writers / rounds; each < 2 {
+			t.Fatalf("%d names are too few", len(names))
+		}
+		for _, some := range slices.Collect(slices.Chunk(names, len(names)/rounds))[:rounds] {
+			w.document(w.idx, open, "", "linux-64", index.RepodataZstd)
+			var others sync.WaitGroup
+			answered := make(chan bool, len(some))
+			b.do = func() {
+				defer func() { <-answered }() // they are at it
+				for mine := range slices.Chunk(some, len(some)/writers) {
+					others.Go(func() {
+						for _, name := range mine {
+							base := "linux-64/" + of[name][0]
+							if n, err := w.reg.RemoveLabel(ctx, w.ana, "ana", "main", registry.Selector{Package: &name, Basename: &base}); err != nil || n != 1 {
+								t.Errorf("%s: %d, %v", base, n, err)
+							}
+							answered <- true
+						}
+					})
+				}
+			}
+			var patched []string
+			for _, name := range some {
+				patched = append(patched, of[name][1])
+			}
+			w.remove(patched...)
+			others.Wait()
+			fresh := w.replica()
+			for _, form := range []index.Form{index.ShardIndex, index.RepodataZstd, index.CurrentJSON} {
+				got, d := w.document(w.idx, open, "", "linux-64", form)
+				want, e := w.document(fresh, open, "", "linux-64", form)
+				if !bytes.Equal(want, got) || d.ETag != e.ETag {
+					t.Fatalf("%s has %d bytes where a fresh index has %d", form, len(got), len(want))
 				}
 			}
 		}

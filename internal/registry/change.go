@@ -232,7 +232,7 @@ func (b *batch) renew(ctx context.Context, actor access.Actor) (access.Actor, er
 	if actor.Kind != access.KindPerson || b.r.opts.Renew == nil {
 		return actor, nil
 	}
-	if b.access == nil {
+	if b.access == nil || b.tx.Postgres() { // where others commit while the batch goes on
 		generation, err := access.GenerationIn(ctx, b.tx)
 		if err != nil {
 			return access.Actor{}, err

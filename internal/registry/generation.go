@@ -53,6 +53,9 @@ func newBatch(r *Registry, tx *sqldb.DB) *batch {
 // the channel on PostgreSQL, so that generations follow each other.
 func (c *change) generation(ctx context.Context, channelID string) (*channelChange, error) {
 	cc := c.batch.channels[channelID]
+	if cc != nil {
+		cc.prepared = nil // what is changed now, in the same generation, is not in it
+	}
 	if cc == nil {
 		c.wrote = true
 		cc = &channelChange{actors: map[string]bool{}, causes: map[string]bool{}, subdirs: map[string]*subdirChange{}}
@@ -155,10 +158,14 @@ func (c *change) unstage(ctx context.Context, channelID string, cc *channelChang
 	if !cc.staging {
 		return nil
 	}
-	_, err := c.exec(ctx, "DELETE FROM records WHERE "+inChannelOf("channel_id")+" AND added > $3 AND file_id IN (SELECT value FROM "+c.tx.EachText("$2")+" AS wanted)",
-		channelID, fileIDs, cc.generation)
+	c.wrote = true
+	back, err := sqldb.All(ctx, c.tx, scanTouched, "DELETE FROM records WHERE "+inChannelOf("channel_id")+" AND added > $3 AND file_id IN (SELECT value FROM "+
+		c.tx.EachText("$2")+" AS wanted) RETURNING subdir, name", channelID, fileIDs, cc.generation)
 	if err != nil {
 		return fmt.Errorf("take back staged records of channel %s: %w", channelID, err)
+	}
+	for _, t := range back {
+		cc.subdir(t.subdir).names[t.name] = true // so that the staging looks at these files again
 	}
 	return nil
 }

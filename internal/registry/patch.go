@@ -265,12 +265,7 @@ func (p *patcher) apply(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	stop := p.staging.keep(ctx)
-	if err = p.writeAll(ctx); err == nil {
-		p.workAhead(ctx)
-	}
-	stop()
-	if err == nil {
+	if err = p.work(ctx); err == nil {
 		err = p.end(ctx)
 	}
 	if err != nil {
@@ -281,6 +276,17 @@ func (p *patcher) apply(ctx context.Context) (err error) {
 		}
 	}
 	return err
+}
+
+// work writes everything, and keeps the hold on the channel meanwhile.
+func (p *patcher) work(ctx context.Context) error {
+	stop := p.staging.keep(ctx)
+	defer stop()
+	if err := p.writeAll(ctx); err != nil {
+		return err
+	}
+	p.workAhead(ctx)
+	return nil
 }
 
 // workAhead lets the index make what it will show: who changes the channel right
@@ -323,7 +329,11 @@ func (p *patcher) end(ctx context.Context) error {
 				return err
 			}
 		} else {
-			if err := p.staging.current(ctx, c, p.wrote); err != nil {
+			wrote := make(map[string]*subdirChange, len(p.wrote))
+			for subdir, sc := range p.wrote { // a copy: the batch counts further, and may be tried again
+				wrote[subdir] = &subdirChange{names: maps.Clone(sc.names), staged: sc.staged, added: sc.added, removed: sc.removed}
+			}
+			if err := p.staging.current(ctx, c, wrote); err != nil {
 				return err
 			}
 			p.report.Generation = p.staging.generation

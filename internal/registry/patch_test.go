@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -304,6 +305,41 @@ func TestPatchedFile(t *testing.T) {
 		}
 		if d := cmp.Diff(own, w.recordsAt("main", -1)); d != "" {
 			t.Errorf("listed again, they are not their own:\n%s", d)
+		}
+		w.clean()
+	})
+}
+
+// TestPatchAfterDeadStaging: what a hotfix that was killed had ended is not gone: the
+// next one puts that away first, and finds the records.
+func TestPatchAfterDeadStaging(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.many("copy", 50)
+		ch, err := w.Channel(w.ctx, w.alice, "acme", "copy")
+		if err != nil {
+			t.Fatal(err)
+		}
+		const file, other = "package00001-1.3-0.conda", "package00002-1.3-0.conda"
+		for query, args := range map[string][]any{
+			"UPDATE channels SET reserved = $2 WHERE id = $1": {ch.ID, ch.Generation + 100_000},
+			"INSERT INTO stagings (id, channel_id, generation, cause, subject, held_until, begun_at) VALUES ('dead', $1, $2, 'patch', 'x', $3, $3)": {
+				ch.ID, ch.Generation + 100_000, time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC),
+			},
+			"UPDATE records SET removed = $2 WHERE channel_id = $1 AND file_name = $3": {ch.ID, ch.Generation + 100_000, file},
+		} {
+			if _, err := w.db.Exec(w.ctx, query, args...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		report, err := w.patch("copy", instructions{Version: 1, Remove: []string{file, other}})
+		if err != nil || report.Subdirs["noarch"].Removed != 2 || report.Subdirs["noarch"].Absent != 0 {
+			t.Errorf("%+v, %v", report, err)
+		}
+		if left := w.recordsAt("copy", -1); left[file] != nil || left[other] != nil || len(left) != 48 {
+			t.Errorf("%d records are left", len(left))
+		}
+		if n := w.count("SELECT count(*) FROM stagings"); n != 0 {
+			t.Errorf("%d stagings are left", n)
 		}
 		w.clean()
 	})

@@ -181,7 +181,8 @@ func byFile(db *sqldb.DB, alias, param string) string {
 }
 
 // read gives the records of files that the channel lists now and the actor may
-// read.
+// read, those included that a staging would end: it is a conflict, or dead, and put
+// away before anything is written.
 func (p *patcher) read(ctx context.Context, db *sqldb.DB, subdir string, files []string) ([]patchedRecord, error) {
 	keys, err := fileKeys(files)
 	if err != nil {
@@ -190,8 +191,8 @@ func (p *patcher) read(ctx context.Context, db *sqldb.DB, subdir string, files [
 	list, err := sqldb.All(ctx, db, func(rows *sqldb.Rows, r *patchedRecord) error {
 		return rows.Scan(&r.name, &r.fileName, &r.fileID, &r.added, &r.encoded.JSON, &r.encoded.RunExports)
 	}, `SELECT r.name, r.file_name, r.file_id, r.added, r.json, r.run_exports FROM records r
-		WHERE r.channel_id = $1 AND r.subdir = $2 AND r.removed IS NULL AND `+byFile(db, "r", "$3")+`
-		AND r.added <= (SELECT generation FROM channels WHERE id = $1) ORDER BY r.name, r.file_name`, p.channel.ID, subdir, keys)
+		WHERE r.channel_id = $1 AND r.subdir = $2 AND `+byFile(db, "r", "$3")+`
+		AND `+liveRecord("r", "$1")+` ORDER BY r.name, r.file_name`, p.channel.ID, subdir, keys)
 	if err != nil {
 		return nil, fmt.Errorf("read the records of %s/%s: %w", p.channel.OwnerName, p.channel.Name, err)
 	}

@@ -228,3 +228,35 @@ func TestLabelOnManyAnew(t *testing.T) {
 		w.clean()
 	})
 }
+
+// TestLabelOnManyRestored: a file that is deleted and restored while a label is put on
+// many has the label, and its channel lists it.
+func TestLabelOnManyRestored(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const n = 2400
+		w.many("copy", n)
+		pkg, version, base := "package00007", "1.3", "noarch/package00007-1.3-0.conda"
+		f, err := w.File(w.ctx, w.alice, "acme", pkg, version, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.beside(func() error {
+			_, err := w.AddLabel(w.ctx, w.alice, "acme", "new", registry.Selector{})
+			return err
+		}, func() {
+			for w.count("SELECT count(*) FROM records") < n+600 { // those of the first files, of which this is one
+				runtime.Gosched()
+			}
+			if _, err := w.DeleteFile(w.ctx, w.alice, "acme", pkg, version, base); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.RestoreFile(w.ctx, w.alice, f.ID); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got := len(w.listed("acme", "new", -1)); got != n {
+			t.Errorf("the channel lists %d files of %d", got, n)
+		}
+		w.clean()
+	})
+}
