@@ -89,6 +89,16 @@ type touched struct{ subdir, name string }
 
 func scanTouched(rows *sqldb.Rows, t *touched) error { return rows.Scan(&t.subdir, &t.name) }
 
+// written is one record that a statement wrote, and the file that it is of.
+type written struct {
+	touched
+	fileID string
+}
+
+func scanWritten(rows *sqldb.Rows, w *written) error {
+	return rows.Scan(&w.subdir, &w.name, &w.fileID)
+}
+
 // liveRecord is the condition of records under an alias that their channel lists
 // now; channel is what gives its id, a parameter where there is one, since the
 // database then looks its generation up once. A record may begin, or end, in a
@@ -119,7 +129,7 @@ func listInto(tx *sqldb.DB) string {
 		 license, timestamp_ms, indexed_ms, size, json, msgpack, run_exports)
 		SELECT $1, f.subdir, p.name, f.name, CAST($3 AS BIGINT), f.id, f.version, f.build, f.build_number,
 		 f.license, f.timestamp_ms, f.indexed_ms, f.size, f.record_json, f.record_msgpack, f.run_exports` +
-		listFrom(tx, " OR r.added = CAST($3 AS BIGINT)") + " RETURNING subdir, name"
+		listFrom(tx, " OR r.added = CAST($3 AS BIGINT)") + " RETURNING subdir, name, file_id"
 }
 
 // list begins a stretch of records for files in a channel: those that are conda
@@ -140,7 +150,7 @@ func (c *change) list(ctx context.Context, channelID string, fileIDs []string) e
 	if err := c.unstage(ctx, channelID, cc, fileIDs); err != nil {
 		return err
 	}
-	rows, err := sqldb.All(ctx, c.tx, scanTouched, listInto(c.tx), channelID, fileIDs, cc.generation)
+	rows, err := sqldb.All(ctx, c.tx, scanWritten, listInto(c.tx), channelID, fileIDs, cc.generation)
 	if err != nil {
 		return fmt.Errorf("list files in channel %s: %w", channelID, err)
 	}

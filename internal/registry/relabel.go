@@ -151,10 +151,10 @@ func (r *Registry) relabelMany(ctx context.Context, actor access.Actor, l relabe
 	if err != nil {
 		return 0, err
 	}
-	var wrote []touched
+	var wrote []written
 	stop := s.keep(ctx)
 	for chunk := range slices.Chunk(ids(p.files), importBatch) {
-		var rows []touched
+		var rows []written
 		err = s.within(ctx, func(tx *sqldb.DB) error {
 			rows, err = l.write(ctx, tx, s, chunk)
 			return err
@@ -202,13 +202,13 @@ func (l relabelling) again(ctx context.Context, c *change, p picked) (ch Channel
 
 // write begins or ends records of some files in the generation to come, and logs
 // their names.
-func (l relabelling) write(ctx context.Context, tx *sqldb.DB, s *staging, fileIDs []string) ([]touched, error) {
+func (l relabelling) write(ctx context.Context, tx *sqldb.DB, s *staging, fileIDs []string) ([]written, error) {
 	query := listInto(tx)
 	if l.off {
 		query = "UPDATE records SET removed = $3 WHERE " + inChannelOf("channel_id") + " AND removed IS NULL AND file_id IN (SELECT value FROM " +
-			tx.EachText("$2") + " AS wanted) AND added < $3 RETURNING subdir, name"
+			tx.EachText("$2") + " AS wanted) AND added < $3 RETURNING subdir, name, file_id"
 	}
-	rows, err := sqldb.All(ctx, tx, scanTouched, query, s.channel.ID, fileIDs, s.generation)
+	rows, err := sqldb.All(ctx, tx, scanWritten, query, s.channel.ID, fileIDs, s.generation)
 	if err != nil {
 		return nil, fmt.Errorf("write records of %s/%s: %w", s.channel.OwnerName, s.channel.Name, err)
 	}
@@ -225,7 +225,7 @@ func (l relabelling) write(ctx context.Context, tx *sqldb.DB, s *staging, fileID
 }
 
 // counted is what the records that were written say of their subdirs.
-func (l relabelling) counted(rows []touched) map[string]*subdirChange {
+func (l relabelling) counted(rows []written) map[string]*subdirChange {
 	subdirs := map[string]*subdirChange{}
 	for _, t := range rows {
 		sc := subdirs[t.subdir]
@@ -245,7 +245,7 @@ func (l relabelling) counted(rows []touched) map[string]*subdirChange {
 
 // end puts the label on the files, or takes it off, and makes the generation the
 // current one.
-func (l relabelling) end(ctx context.Context, s *staging, actor access.Actor, p picked, wrote []touched) (n int, err error) {
+func (l relabelling) end(ctx context.Context, s *staging, actor access.Actor, p picked, wrote []written) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err = s.r.change(ctx, actor, causeLabel, func(ctx context.Context, c *change) error {
@@ -256,11 +256,11 @@ func (l relabelling) end(ctx context.Context, s *staging, actor access.Actor, p 
 		if ch.ID != s.channel.ID {
 			return s.lost()
 		}
-		var late []touched
+		var late []written
 		if l.off {
 			n, late, err = l.takeOff(ctx, c, s, p.files)
 		} else {
-			n, late, err = l.putOn(ctx, c, s, p.files)
+			n, late, err = l.putOn(ctx, c, s, p.files, wrote)
 		}
 		if err != nil {
 			return err
@@ -283,7 +283,7 @@ func (l relabelling) end(ctx context.Context, s *staging, actor access.Actor, p 
 
 // putOn gives the files the label, as far as they are still there, and looks after
 // those that came out of the index or into it meanwhile.
-func (l relabelling) putOn(ctx context.Context, c *change, s *staging, files []File) (n int, late []touched, err error) {
+func (l relabelling) putOn(ctx context.Context, c *change, s *staging, files []File, wrote []written) (n int, late []written, err error) {
 	if err := c.mayReplace(ctx, s.channel, files); err != nil {
 		return 0, nil, err
 	}
@@ -315,7 +315,12 @@ func (l relabelling) putOn(ctx context.Context, c *change, s *staging, files []F
 		slices.Sort(gone)
 		left = slices.DeleteFunc(slices.Clone(files), func(f File) bool { _, found := slices.BinarySearch(gone, f.ID); return found })
 	}
-	if late, err = l.writeLate(ctx, c, s, left); err != nil {
+	// One that was deleted when its turn came may be there again.
+	done := make(map[string]bool, len(wrote))
+	for _, w := range wrote {
+		done[w.fileID] = true
+	}
+	if late, err = l.writeLate(ctx, c, s, left, func(f File) bool { return !done[f.ID] }); err != nil {
 		return 0, nil, err
 	}
 	n, err = c.giveLabel(ctx, s.channel, ids(left))
@@ -324,8 +329,8 @@ func (l relabelling) putOn(ctx context.Context, c *change, s *staging, files []F
 
 // takeOff takes the label off the files, and those that somebody has listed anew
 // meanwhile out of the index.
-func (l relabelling) takeOff(ctx context.Context, c *change, s *staging, files []File) (n int, late []touched, err error) {
-	if late, err = l.writeLate(ctx, c, s, files); err != nil {
+func (l relabelling) takeOff(ctx context.Context, c *change, s *staging, files []File) (n int, late []written, err error) {
+	if late, err = l.writeLate(ctx, c, s, files, func(File) bool { return false }); err != nil {
 		return 0, nil, err
 	}
 	gone, err := c.exec(ctx, "DELETE FROM file_channels WHERE channel_id = $2 AND file_id IN (SELECT value FROM "+c.tx.EachText("$1")+" AS gone)",
@@ -338,13 +343,14 @@ func (l relabelling) takeOff(ctx context.Context, c *change, s *staging, files [
 
 // writeLate writes again those of some files that others may have listed, or taken
 // out, since they were written: of the names that the channel has changed meanwhile,
-// since everybody waits for this transaction, and those that were withdrawn then.
-func (l relabelling) writeLate(ctx context.Context, c *change, s *staging, files []File) ([]touched, error) {
+// since everybody waits for this transaction, those that were withdrawn then, and
+// those of which the caller says so.
+func (l relabelling) writeLate(ctx context.Context, c *change, s *staging, files []File, also func(File) bool) ([]written, error) {
 	changed, err := s.changedMeanwhile(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	late := slices.DeleteFunc(slices.Clone(files), func(f File) bool { return f.WithdrawnAt == nil && !changed[touched{f.Subdir, f.PackageName}] })
+	late := slices.DeleteFunc(slices.Clone(files), func(f File) bool { return f.WithdrawnAt == nil && !changed[touched{f.Subdir, f.PackageName}] && !also(f) })
 	if len(late) == 0 {
 		return nil, nil
 	}
