@@ -350,7 +350,9 @@ func (l relabelling) writeLate(ctx context.Context, c *change, s *staging, files
 	if err != nil {
 		return nil, err
 	}
-	late := slices.DeleteFunc(slices.Clone(files), func(f File) bool { return f.WithdrawnAt == nil && !changed[touched{f.Subdir, f.PackageName}] && !also(f) })
+	late := slices.DeleteFunc(slices.Clone(files), func(f File) bool {
+		return f.WithdrawnAt == nil && !changed[touched{f.Subdir, f.PackageName}] && !also(f)
+	})
 	if len(late) == 0 {
 		return nil, nil
 	}
