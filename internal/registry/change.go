@@ -232,14 +232,12 @@ func (b *batch) renew(ctx context.Context, actor access.Actor) (access.Actor, er
 	if actor.Kind != access.KindPerson || b.r.opts.Renew == nil {
 		return actor, nil
 	}
-	if b.access == nil || b.tx.Postgres() { // where others commit while the batch goes on
-		generation, err := access.GenerationIn(ctx, b.tx)
-		if err != nil {
-			return access.Actor{}, err
-		}
-		b.access = &generation
+	// Asked for each change: on PostgreSQL others commit while the batch goes on.
+	generation, err := access.GenerationIn(ctx, b.tx)
+	if err != nil {
+		return access.Actor{}, err
 	}
-	if actor.Current(*b.access, b.now) {
+	if actor.Current(generation, b.now) {
 		return actor, nil
 	}
 	return b.r.opts.Renew(ctx, b.tx, actor)

@@ -19,9 +19,8 @@ type batch struct {
 	r        *Registry
 	tx       *sqldb.DB
 	now      time.Time
-	single   bool   // there is one change in it
-	rights   bool   // somebody's rights changed
-	access   *int64 // the access generation; nil = nobody has looked
+	single   bool // there is one change in it
+	rights   bool // somebody's rights changed
 	channels map[string]*channelChange
 	large    bool  // a large change became current
 	stagings *bool // whether there are any; nil = nobody has looked
