@@ -91,11 +91,9 @@ test-browser: $(GOTESTSUM) $(AXE) ## pages in Chromium, with axe; screenshots go
 
 # The packages where goroutines share something.
 RACE := $(patsubst %,./%/...,$(wildcard $(addprefix internal/,sqldb blob job http1 access account registry index web condahttp api app)))
-# One goroutine does each of these, whose point is its size: a quarter of the time of their packages.
-LARGE := TestFilteredEqualsNaive|TestRollBackLarge|TestLargeName
 test-race: export CGO_ENABLED := 1
 test-race: $(GOTESTSUM) ## under the race detector
-	$(call gotestsum,test-race) -race -timeout 30m -skip '^($(LARGE))$$' $(RACE)
+	$(call gotestsum,test-race) -race -timeout 30m $(RACE)
 
 FUZZTIME ?= 20s
 test-fuzz: $(GOTESTSUM) ## every fuzz target for FUZZTIME

@@ -2,6 +2,8 @@ package archive_test
 
 import (
 	"bytes"
+	stdbzip2 "compress/bzip2"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"testing"
 
 	"terrarium/internal/archive"
+	"terrarium/internal/bzip2"
 	"terrarium/internal/errs"
 )
 
@@ -98,5 +101,29 @@ func TestRealPackages(t *testing.T) {
 	}
 	if count < 100 {
 		t.Errorf("only %d packages in %s", count, root)
+	}
+}
+
+// TestRealBzip2: what others compressed becomes what the standard library makes of it.
+func TestRealBzip2(t *testing.T) {
+	count := 0
+	err := filepath.WalkDir(filepath.Dir(realPackages(t)), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".bz2" {
+			return err
+		}
+		count++
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		want, wantErr := io.ReadAll(stdbzip2.NewReader(bytes.NewReader(b)))
+		got, gotErr := io.ReadAll(bzip2.NewReader(bytes.NewReader(b)))
+		if !bytes.Equal(got, want) || (gotErr == nil) != (wantErr == nil) {
+			t.Errorf("%s: %d bytes, %v; the standard library: %d, %v", path, len(got), gotErr, len(want), wantErr)
+		}
+		return nil
+	})
+	if err != nil || count < 30 {
+		t.Errorf("%d files, %v", count, err)
 	}
 }

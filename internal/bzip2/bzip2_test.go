@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -113,29 +110,6 @@ func inPieces(r io.Reader, n int) ([]byte, error) {
 		if err != nil {
 			return all.Bytes(), err
 		}
-	}
-}
-
-func TestRealFiles(t *testing.T) {
-	root := os.Getenv("TERRARIUM_TESTDATA")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "testdata")
-	}
-	if _, err := os.Stat(root); err != nil {
-		t.Skip("../shared/testdata is not here")
-	}
-	count := 0
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || filepath.Ext(path) != ".bz2" {
-			return err
-		}
-		count++
-		b, err := os.ReadFile(path)
-		same(t, path, b)
-		return err
-	})
-	if err != nil || count < 30 {
-		t.Errorf("%d files, %v", count, err)
 	}
 }
 

@@ -106,7 +106,7 @@ func TestPreparedPatchInBatch(t *testing.T) {
 		w := newWorld(t, db)
 		ctx, rnd := t.Context(), rand.New(rand.NewPCG(23, 24))
 		all, keep := made{}, func(string, map[string]any) bool { return true }
-		all.grow(rnd, 2000, w.now)
+		all.grow(rnd, 3000, w.now)
 		open := all.into(w, "main", keep)
 		of := map[string][]string{}
 		for _, file := range slices.Sorted(maps.Keys(all)) {
@@ -116,7 +116,7 @@ func TestPreparedPatchInBatch(t *testing.T) {
 		names := slices.DeleteFunc(slices.Sorted(maps.Keys(of)), func(name string) bool { return len(of[name]) < 3 })
 		b := &between{Index: w.idx}
 		w.reg.SetPublisher(b)
-		const writers, rounds = 4, 10
+		const writers, rounds = 4, 18
 		if each := len(names) / writers / rounds; each < 2 {
 			t.Fatalf("%d names are too few", len(names))
 		}
