@@ -18,7 +18,6 @@ import (
 
 	"terrarium/internal/condatest"
 	"terrarium/internal/repodata"
-	"terrarium/test/program"
 )
 
 const (
@@ -83,7 +82,6 @@ func TestBenchServe(t *testing.T) {
 		}
 		return b
 	}
-	settle(t, c.server)
 	shards := both(w.shards, many)
 	figures.atMost(t, shards.line(10, "serve-shard", at, "nginx"), 1.7, 6)
 	figures.atMost(t, both(w.shards, many, "-conditional").line(10, "serve-304, shard", at, "nginx"), 2.2, 7)
@@ -127,27 +125,6 @@ func TestBenchServe(t *testing.T) {
 	}
 	figures.atMost(t, h2.line(11, "serve-shard-h2-tls, 8 × 50 streams", at, "nginx"), 4, 10)
 	secure.Stop()
-}
-
-// settle waits until the server has done what it does of itself behind uploads and its
-// start: that is no part of what a request costs.
-func settle(t testing.TB, server *program.Server) {
-	t.Helper()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	limit := time.After(2 * time.Minute)
-	for before := server.Usage().CPU; ; {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatal("the server is never at rest")
-		}
-		now := server.Usage().CPU
-		if now-before <= 20*time.Millisecond { // jobs look for work, and the clock has ticks of 10
-			return
-		}
-		before = now
-	}
 }
 
 // mirror are paths of the channel, all of which lie in a folder as well.
