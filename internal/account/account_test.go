@@ -176,9 +176,11 @@ func (w *world) pkg(owner account.Owner, name string, private bool) access.Objec
 
 var codeInMail = regexp.MustCompile(`(?m)^https://conda\.example\.org/(?:verify/|reset/|signup\?invite=)([a-z0-9]+)$`)
 
-// code reads the code of the link in the last mail, which stands alone on a line.
+// code reads the code of the link in the last mail, which stands alone on a line,
+// when every mail that was under way has come.
 func (w *world) code() string {
 	w.t.Helper()
+	ok(w.t, w.Close(w.t.Context()))
 	m := codeInMail.FindStringSubmatch(w.mails.last(w.t).Text)
 	if m == nil {
 		w.t.Fatalf("no link stands alone on a line of %q", w.mails.last(w.t).Text)
