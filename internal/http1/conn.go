@@ -45,6 +45,7 @@ type conn struct {
 	req    http.Request
 	fields fields // of the request before
 	header http.Header
+	values []string // of header
 	url    url.URL
 	out    response
 }
@@ -197,13 +198,12 @@ func (c *conn) within(limit, slack time.Duration) error {
 // answer calls the handler with the request whose head ends there, and reports
 // whether it is one that is answered here.
 func (c *conn) answer(end int) bool {
-	head, fields, ok := parse(c.in[:end], c.fields)
+	head, ok := parse(c.in[:end], &c.fields)
 	if !ok || !c.front.Plain(head.path) {
 		return false
 	}
-	c.fields = fields
 	clear(c.header)
-	c.fields.fill(c.header)
+	c.values = c.fields.fill(c.header, c.values[:0])
 	c.url = url.URL{Path: head.path}
 	if !c.life.begin() {
 		c.live()

@@ -28,84 +28,95 @@ func starts(b []byte, word string) bool {
 }
 
 // fields are the headers of a plain request. The next one on a connection mostly has
-// the same, and they are not read again.
+// the same, or all but one, and only a line that is another is read again.
 type fields struct {
-	text   string // as they came, up to the empty line
-	host   string
-	names  []string // canonical, each once
-	values [][]string
-	more   int // values than names
+	text  []byte // as they came, up to the empty line
+	lines []line
+	host  string
+	twice bool // a name stands in two lines
 }
 
+// line is a header: as it came, the canonical name and the value.
+type line struct{ text, name, value string }
+
 // parse reads a head that ends with an empty line, and reports whether the request
-// is plain. before are the fields of the one before it, which are those of this one
-// where the text is the same.
-func parse(b []byte, before fields) (h head, f fields, ok bool) {
+// is plain. f are the fields of the one before it and become those of this one.
+func parse(b []byte, f *fields) (h head, ok bool) {
 	end := bytes.Index(b, blank[:2])
 	line := string(b[:end])
 	h.method, line, _ = strings.Cut(line, " ")
 	h.path, line, _ = strings.Cut(line, " ")
 	if h.method != http.MethodGet && h.method != http.MethodHead || line != "HTTP/1.1" || !strings.HasPrefix(h.path, "/") || !every(h.path, inPath) {
-		return h, f, false
+		return h, false
 	}
-	if b = b[end+2:]; string(b) == before.text {
-		return h, before, true
+	if b = b[end+2:]; bytes.Equal(b, f.text) {
+		return h, true
 	}
-	f, ok = parseFields(string(b))
-	return h, f, ok
+	return h, f.parse(b)
 }
 
-// parseFields reads the headers of a request, as http.ReadRequest would.
-func parseFields(text string) (f fields, ok bool) {
-	f.text = text
-	lines := strings.Count(text, "\r\n") - 1
-	if lines > maxLines {
-		return f, false
-	}
-	values := make([]string, 0, lines)
-	for range lines {
-		line, rest, _ := strings.Cut(text, "\r\n")
-		text = rest
-		name, value, found := strings.Cut(line, ":")
-		value = strings.Trim(value, " \t")
-		if !found || !every(name, inName) || value != "" && !every(value, inValue) {
-			return f, false
+// parse reads the headers of a request, as http.ReadRequest would. Where they are not
+// plain, the fields are of no use any more.
+func (f *fields) parse(text []byte) (ok bool) {
+	before := f.lines
+	f.text, f.lines = append(f.text[:0], text...), f.lines[:0]
+	f.host, f.twice = "", false
+	for i := 0; len(text) > len(blank[:2]); i++ {
+		if i == maxLines {
+			return false
 		}
-		name = textproto.CanonicalMIMEHeaderKey(name)
-		switch name {
-		case "Host":
-			if f.host != "" || !every(value, inHost) {
-				return f, false
+		end := bytes.Index(text, blank[:2])
+		var l line
+		if i < len(before) && string(text[:end]) == before[i].text {
+			l = before[i]
+		} else if l, ok = parseLine(string(text[:end])); !ok {
+			return false
+		}
+		text = text[end+2:]
+		if l.name == "Host" {
+			if f.host != "" || !every(l.value, inHost) {
+				return false
 			}
-			f.host = value
-			continue
-		case "Connection":
-			if !strings.EqualFold(value, "keep-alive") {
-				return f, false
-			}
-		case "Content-Length", "Transfer-Encoding", "Expect", "Upgrade", "Te", "Trailer", "Keep-Alive", "Proxy-Connection", "Pragma":
-			return f, false
+			f.host = l.value
 		}
-		if i := slices.Index(f.names, name); i >= 0 {
-			f.values[i] = append(f.values[i], value)
-			f.more++
-			continue
-		}
-		values = append(values, value)
-		f.names, f.values = append(f.names, name), append(f.values, values[len(values)-1:len(values):len(values)])
+		f.twice = f.twice || slices.ContainsFunc(f.lines, func(other line) bool { return other.name == l.name })
+		f.lines = append(f.lines, l)
 	}
-	return f, f.host != ""
+	return f.host != ""
 }
 
-// fill puts them into a header in which nothing is. The lists are new: a handler may
-// change them.
-func (f *fields) fill(header http.Header) {
-	room := make([]string, 0, len(f.names)+f.more)
-	for i, name := range f.names {
-		from := len(room)
-		room = append(room, f.values[i]...)
-		header[name] = room[from:len(room):len(room)]
+// parseLine reads a header.
+func parseLine(text string) (l line, ok bool) {
+	name, value, found := strings.Cut(text, ":")
+	value = strings.Trim(value, " \t")
+	if !found || !every(name, inName) || value != "" && !every(value, inValue) {
+		return l, false
 	}
+	l = line{text, textproto.CanonicalMIMEHeaderKey(name), value}
+	switch l.name {
+	case "Connection":
+		return l, strings.EqualFold(value, "keep-alive")
+	case "Content-Length", "Transfer-Encoding", "Expect", "Upgrade", "Te", "Trailer", "Keep-Alive", "Proxy-Connection", "Pragma":
+		return l, false
+	}
+	return l, true
+}
+
+// fill puts them into a header in which nothing is. Its lists lie in room, which is
+// given back grown, and are of nobody else: a handler may change them.
+func (f *fields) fill(header http.Header, room []string) []string {
+	for i := range f.lines {
+		switch l := &f.lines[i]; {
+		case l.name == "Host":
+		case f.twice && header[l.name] != nil:
+			header[l.name] = append(header[l.name], l.value)
+		default:
+			from := len(room)
+			room = append(room, l.value)
+			header[l.name] = room[from:len(room):len(room)]
+		}
+	}
+	return room
 }
 
 // Kinds of letters.
