@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"context"
 	"encoding/hex"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"terrarium/internal/apptest"
 	"terrarium/internal/condatest"
 	"terrarium/internal/repodata"
+	"terrarium/internal/web"
 )
 
 // discard is an answer that nobody reads.
@@ -21,6 +23,21 @@ type discard struct {
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(status int)      { d.status = status }
 func (d *discard) Write(b []byte) (int, error) { return len(b), nil }
+
+// connection is the context of the requests of one connection, as http1 has it.
+type connection struct {
+	context.Context //nolint:containedctx // what it is around
+	event           any
+}
+
+func (c *connection) Room() *any { return &c.event }
+
+func (c *connection) Value(key any) any {
+	if key == web.EventKey {
+		return c.event
+	}
+	return c.Context.Value(key)
+}
 
 // BenchmarkShard measures what a request for a shard takes between the connection
 // and the connection: who asks, what they may see, the answer, the log line.
@@ -46,7 +63,7 @@ func BenchmarkShard(b *testing.B) {
 		"conditional": {"If-None-Match": {`"` + hash + `"`}},
 	} {
 		header.Set("User-Agent", "conda/26.7.1 requests/2.32.3 CPython/3.12.9 Linux/6.18 debian/13 glibc/2.41")
-		r, err := http.NewRequestWithContext(b.Context(), http.MethodGet, path, http.NoBody)
+		r, err := http.NewRequestWithContext(&connection{Context: b.Context()}, http.MethodGet, path, http.NoBody)
 		if err != nil {
 			b.Fatal(err)
 		}

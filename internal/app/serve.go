@@ -14,6 +14,7 @@ import (
 	"terrarium/internal/condahttp"
 	"terrarium/internal/errs"
 	"terrarium/internal/http1"
+	"terrarium/internal/web"
 )
 
 // Serving says how to serve.
@@ -93,7 +94,7 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 // Front is what answers connections with the handler; ctx gives requests its values
 // and not its end.
 func (a *App) Front(ctx context.Context, handler http.Handler) *http1.Front {
-	return &http1.Front{Plain: condahttp.Served, Server: &http.Server{
+	return &http1.Front{Plain: condahttp.Served, Key: web.EventKey, Server: &http.Server{
 		Handler: handler, ReadHeaderTimeout: 20 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog:    slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn), // failed handshakes and the like
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },

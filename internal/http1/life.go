@@ -20,6 +20,21 @@ type life struct {
 	running bool          // a request is
 	done    chan struct{} // nil before somebody asks
 	err     error
+
+	room any // see Room
+}
+
+// Room gives the place for one value that the layers around a handler may leave with
+// a request without a copy of it: [Front.Key] finds it. The next request on the
+// connection may find it, too, with what the one before left there.
+func (l *life) Room() *any { return &l.room }
+
+// Value implements context.Context.
+func (l *life) Value(key any) any {
+	if key == l.conn.front.Key { // room is not looked at otherwise, as who outlives the request may ask for another
+		return l.room
+	}
+	return l.Context.Value(key)
 }
 
 // Done implements context.Context.

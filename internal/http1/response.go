@@ -36,7 +36,7 @@ type response struct {
 
 const (
 	// together is how long an answer may be to be copied into one buffer.
-	together = 4 << 10
+	together = 1 << 10
 	// gathered is how much of a body goes out in one call where it need not be copied,
 	// and parts of how many.
 	gathered, parts = 512 << 10, 256

@@ -27,7 +27,8 @@ import (
 // It is the one thing that the layers before a face leave in the context of a
 // request: each value more there would be an allocation more, and a request a copy.
 type Event struct {
-	ID    string // shown to people as the request's number
+	ID    string    // shown to people as the request's number
+	named [1]string // the same, for the header
 	mu    sync.Mutex
 	attrs []slog.Attr
 	first [3]slog.Attr // where attrs begins
@@ -43,12 +44,35 @@ type Event struct {
 	caller     Caller
 }
 
-type eventKey struct{}
+// EventKey is the key of the event in the context of a request.
+const EventKey eventKey = "event"
+
+type eventKey string
+
+// room is the context of a request that has a place for an event, in which the next
+// request on the connection finds the one before: http1. So neither is made anew.
+type room interface{ Room() *any }
+
+// newEvent makes the event of a request, and the request that has it. The context is
+// the request's own, or one around it.
+func newEvent(ctx context.Context, r *http.Request) (*Event, *http.Request) {
+	if in, ok := ctx.(room); ok && ctx == r.Context() {
+		e, ok := (*in.Room()).(*Event)
+		if !ok {
+			e = &Event{}
+			*in.Room() = e
+		}
+		*e = Event{}
+		return e, r
+	}
+	e := &Event{}
+	return e, r.WithContext(context.WithValue(ctx, EventKey, e))
+}
 
 // EventOf gives the event of a request; outside of Begin it is a fresh one
 // that nobody writes.
 func EventOf(r *http.Request) *Event {
-	if e, ok := r.Context().Value(eventKey{}).(*Event); ok {
+	if e, ok := r.Context().Value(EventKey).(*Event); ok {
 		return e
 	}
 	return &Event{}
@@ -56,11 +80,10 @@ func EventOf(r *http.Request) *Event {
 
 // withEvent gives the event of a request, and the request with one if it had none.
 func withEvent(r *http.Request) (*Event, *http.Request) {
-	if e, ok := r.Context().Value(eventKey{}).(*Event); ok {
+	if e, ok := r.Context().Value(EventKey).(*Event); ok {
 		return e, r
 	}
-	e := &Event{}
-	return e, r.WithContext(context.WithValue(r.Context(), eventKey{}, e))
+	return newEvent(r.Context(), r)
 }
 
 // Set notes a value under a name. A text may come from the address, and is noted
@@ -101,16 +124,14 @@ func panicError(v any) error { return &panicked{v, debug.Stack()} }
 func (f *Frame) Begin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := f.Now()
-		e := &Event{ID: requestID()}
 		path := Redact(escapedPath(r))
 		ctx, span := f.Tracer.Receive(r.Context(), r.Header.Get("Traceparent"))
-		e.span = span
-		ctx = context.WithValue(ctx, eventKey{}, e)
-		e.remote = f.Trusted.remote(r)
-		r = r.WithContext(ctx)
+		e, r := newEvent(ctx, r)
+		e.ID, e.span, e.remote = requestID(), span, f.Trusted.remote(r)
+		e.named[0] = e.ID
 		h := w.Header()
 		h["X-Content-Type-Options"] = nosniff
-		h["X-Request-Id"] = []string{e.ID}
+		h["X-Request-Id"] = e.named[:]
 		if f.Secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
