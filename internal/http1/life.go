@@ -121,8 +121,9 @@ func (c *conn) watch(l *life) {
 // unwatch ends what watch began; what came meanwhile is of the next request.
 func (c *conn) unwatch() {
 	c.enough.Store(true)
-	_ = c.tcp.SetReadDeadline(time.Unix(1, 0)) // fails where the connection has ended, and reading with it
+	past := time.Unix(1, 0)
+	_ = c.tcp.SetReadDeadline(past) // fails where the connection has ended, and reading with it
 	<-c.watched
 	c.in = append(c.in, c.ahead[:c.read1]...)
-	c.read1, c.deadline = 0, time.Time{}
+	c.read1, c.deadline = 0, past // so that the next read sets its own, if that is none
 }

@@ -306,3 +306,34 @@ func TestTLS(t *testing.T) {
 		beside.Wait()
 	}
 }
+
+// TestReadAheadWithoutTimes: what was read while a request waited for its end is the
+// beginning of the next one, on a server that lets clients take all time, too.
+func TestReadAheadWithoutTimes(t *testing.T) {
+	waits, goOn := make(chan bool), make(chan bool)
+	_, addr, _ := start(t, true, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/wait" {
+			waits <- true
+			<-goOn
+			r.Context().Done() // from here on the connection is read
+			for range 1000 {
+				runtime.Gosched()
+			}
+		}
+		fmt.Fprint(w, byFront(w))
+	}, func(s *http.Server) { s.ReadHeaderTimeout, s.IdleTimeout = 0, 0 })
+	c, r := connect(t, addr)
+	for range 20 {
+		say(t, c, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+		<-waits
+		say(t, c, "G")
+		goOn <- true
+		if got := answerOf(t, r); got != "true" {
+			t.Fatal(got)
+		}
+		say(t, c, "ET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+		if got := answerOf(t, r); got != "true" {
+			t.Fatal(got)
+		}
+	}
+}
