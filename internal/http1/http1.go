@@ -32,8 +32,9 @@ type Front struct {
 	// Plain says which of the plain requests are answered here. Their handler must
 	// keep neither request nor headers when it has returned.
 	Plain func(path string) bool
-	// Key is the key under which the context of a plain request has what lies in its
-	// Room() *any. Only the request itself may ask for it, nobody who goes on behind it.
+	// Key is the key under which the context of a plain request has what the request
+	// put in its Room() *any. Only the request itself may ask for it, nobody who goes
+	// on behind it.
 	Key any
 
 	date     atomic.Pointer[date]

@@ -60,7 +60,7 @@ func startOn(t *testing.T, ln net.Listener, front bool, h http.HandlerFunc, chan
 	if change != nil {
 		change(srv)
 	}
-	f := &http1.Front{Server: srv, Plain: func(path string) bool {
+	f := &http1.Front{Server: srv, Key: roomKey{}, Plain: func(path string) bool {
 		if path == "/doubt" {
 			panic("in doubt")
 		}

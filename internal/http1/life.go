@@ -21,20 +21,31 @@ type life struct {
 	done    chan struct{} // nil before somebody asks
 	err     error
 
-	room any // see Room
+	room  any  // see Room
+	taken bool // the room, by the request that runs
 }
 
 // Room gives the place for one value that the layers around a handler may leave with
-// a request without a copy of it: [Front.Key] finds it. The next request on the
-// connection may find it, too, with what the one before left there.
-func (l *life) Room() *any { return &l.room }
+// a request without a copy of it: [Front.Key] finds it from then on. In the place is
+// what a request before this one left there. It is given once for each request; who
+// asks again gets nil.
+func (l *life) Room() *any {
+	if l.taken {
+		return nil
+	}
+	l.taken = true
+	return &l.room
+}
 
 // Value implements context.Context.
 func (l *life) Value(key any) any {
-	if key == l.conn.front.Key { // room is not looked at otherwise, as who outlives the request may ask for another
-		return l.room
+	if key != l.conn.front.Key { // taken is not looked at, as who outlives the request may ask for another
+		return l.Context.Value(key)
 	}
-	return l.Context.Value(key)
+	if !l.taken {
+		return nil // what is there is another request's
+	}
+	return l.room
 }
 
 // Done implements context.Context.
@@ -64,7 +75,7 @@ func (l *life) Err() error {
 func (l *life) begin() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.running = l.done == nil
+	l.running, l.taken = l.done == nil, false
 	return l.running
 }
 

@@ -337,3 +337,46 @@ func TestReadAheadWithoutTimes(t *testing.T) {
 		}
 	}
 }
+
+// roomKey is the key of what is in the room of a connection.
+type roomKey struct{}
+
+// TestRoom: what a request leaves in the room of its connection is found under the
+// key by that request alone, and the room is given once.
+func TestRoom(t *testing.T) {
+	_, addr, _ := start(t, true, func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		early := ctx.Value(roomKey{})
+		if r.URL.Path == "/none" {
+			fmt.Fprint(w, early)
+			return
+		}
+		in, ok := ctx.(interface{ Room() *any })
+		if !ok {
+			t.Errorf("%s: there is no room in %T", r.URL.Path, ctx)
+			return
+		}
+		place := in.Room()
+		before := *place
+		*place = r.URL.Path
+		fmt.Fprintf(w, "%v %v %v %v", early, before, ctx.Value(roomKey{}), in.Room() == nil)
+		if r.URL.Path == "/held" {
+			ctx.Done()
+		}
+	}, nil)
+	for range 2 { // a connection knows nothing of another
+		c, r := connect(t, addr)
+		for _, ask := range []struct{ path, want string }{
+			{"/a", "<nil> <nil> /a true"},
+			{"/b", "<nil> /a /b true"},
+			{"/none", "<nil>"},
+			{"/held", "<nil> /b /held true"},
+			{"/c", "<nil> <nil> /c true"},
+		} {
+			say(t, c, "GET "+ask.path+" HTTP/1.1\r\nHost: a\r\n\r\n")
+			if got := answerOf(t, r); got != ask.want {
+				t.Errorf("%s: %q, want %q", ask.path, got, ask.want)
+			}
+		}
+	}
+}

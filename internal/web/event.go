@@ -49,7 +49,7 @@ const EventKey eventKey = "event"
 
 type eventKey string
 
-// room is the context of a request that has a place for an event, in which the next
+// room is the context of a request that has a place for one event, in which the next
 // request on the connection finds the one before: http1. So neither is made anew.
 type room interface{ Room() *any }
 
@@ -57,13 +57,15 @@ type room interface{ Room() *any }
 // the request's own, or one around it.
 func newEvent(ctx context.Context, r *http.Request) (*Event, *http.Request) {
 	if in, ok := ctx.(room); ok && ctx == r.Context() {
-		e, ok := (*in.Room()).(*Event)
-		if !ok {
-			e = &Event{}
-			*in.Room() = e
+		if place := in.Room(); place != nil { // else the request has one already
+			e, ok := (*place).(*Event)
+			if !ok {
+				e = &Event{}
+				*place = e
+			}
+			*e = Event{}
+			return e, r
 		}
-		*e = Event{}
-		return e, r
 	}
 	e := &Event{}
 	return e, r.WithContext(context.WithValue(ctx, EventKey, e))
