@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"fmt"
+	"strings"
 	"os"
 	"path/filepath"
 
@@ -166,14 +167,8 @@ func insertText(table string, columns []string, rows int) string {
 		if row > 0 {
 			text = append(text, ", "...)
 		}
-		for i := range columns {
-			sep := ", "
-			if i == 0 {
-				sep = "("
-			}
-			text = fmt.Appendf(text, "%s$%d", sep, row*len(columns)+i+1)
-		}
-		text = append(text, ')')
+		// Not $1, $2 …: SQLite looks each name up in the list of all before it.
+		text = append(text, "(?"+strings.Repeat(", ?", len(columns)-1)+")"...)
 	}
 	return string(text)
 }
