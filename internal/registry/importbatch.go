@@ -191,8 +191,8 @@ func (i *importer) lookNamed(ctx context.Context, keys []string, byKey map[strin
 		}
 		return nil
 	}, `SELECT r.file_id, r.added, r.json FROM records r
-		WHERE r.file_id IN (SELECT value FROM `+i.r.db.EachText("$1")+` AS wanted) AND r.channel_id = $2 AND (r.added = $3 OR `+liveRecord("r", "$2")+`)`,
-		ids, i.channel.ID, i.staging.generation)
+		WHERE r.file_id IN (SELECT value FROM `+i.r.db.EachText("$2")+` AS wanted) AND `+inChannelOf("r.channel_id")+` AND (r.added = $3 OR `+liveRecord("r", "$1")+`)`,
+		i.channel.ID, ids, i.staging.generation)
 }
 
 // judge says why an entry whose name is taken is left out, if it is.
