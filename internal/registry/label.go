@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"terrarium/internal/access"
@@ -110,6 +111,12 @@ func (c *change) selected(ctx context.Context, ownerName string, s Selector, cha
 	}
 	where, args := s.where(o.ID, p.ID, channelID)
 	where += " AND " + access.ReadablePackages(whole(c.actor), args.add, c.tx, "p")
+	if s.Package == nil { // one that is named is locked
+		few := "SELECT few.package_id FROM (SELECT f.package_id" + fileFrom + where + " LIMIT " + strconv.Itoa(labelAtOnce) + ") few" // more are judged again in the end
+		if err := c.lockPackages(ctx, few, args...); err != nil {
+			return owner{}, Package{}, nil, err
+		}
+	}
 	files, err = sqldb.All(ctx, c.tx, scanFile, fileColumns+fileFrom+where+" ORDER BY f.id", args...)
 	if err != nil {
 		return owner{}, Package{}, nil, fmt.Errorf("select files of %s: %w", o.Name, err)

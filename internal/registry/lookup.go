@@ -254,3 +254,18 @@ func (c *change) loadPackage(ctx context.Context, verb access.Verb, ownerName, n
 	}
 	return judgePackage(ctx, c.tx, c.actor, whole(c.actor), verb, ownerName, name)
 }
+
+// lockPackages is what loadPackage does first, for the packages whose ids a query
+// gives: a file of theirs that is taken away on another replica meanwhile would be
+// listed for ever by a change that does not see it go.
+func (c *change) lockPackages(ctx context.Context, ids string, args ...any) error {
+	lock := c.tx.ForUpdate()
+	if lock == "" {
+		return nil
+	}
+	_, err := sqldb.All(ctx, c.tx, sqldb.Scalar[string], "SELECT id FROM package_rows WHERE id IN ("+ids+") ORDER BY id"+lock, args...)
+	if err != nil {
+		return fmt.Errorf("lock packages: %w", err)
+	}
+	return nil
+}

@@ -72,6 +72,11 @@ func (r *Registry) RollBack(ctx context.Context, actor access.Actor, ownerName, 
 		if err := b.unstaged(ctx); err != nil {
 			return err
 		}
+		var args parameters
+		changing := "SELECT p.id" + b.from(&args) + "(" + surplus + " OR " + missing + " AND " + comes + ")"
+		if err := c.lockPackages(ctx, changing, args...); err != nil {
+			return err
+		}
 		if done, err = b.plan(ctx); err != nil || done.Added+done.Removed == 0 {
 			return err
 		}

@@ -27,11 +27,8 @@ func (db *DB) Within(ctx context.Context, read func(context.Context) error) erro
 	if !db.postgres {
 		return read(ctx)
 	}
-	silent := func(cause error) error {
-		return errs.Wrap(errs.Unavailable, cause, "The database is away. Try again in a moment.")
-	}
-	if until := db.silent.Load(); until != nil && time.Now().Before(*until) {
-		return silent(context.DeadlineExceeded)
+	if err := db.awaited(); err != nil {
+		return err
 	}
 	bounded, cancel := context.WithTimeout(ctx, pointWithin)
 	defer cancel()
@@ -42,4 +39,17 @@ func (db *DB) Within(ctx context.Context, read func(context.Context) error) erro
 		return silent(err)
 	}
 	return err
+}
+
+// awaited is errs.Unavailable while a PostgreSQL is away that somebody has just waited
+// for: what a request reads after its first point shall not wait again, or for ever.
+func (db *DB) awaited() error {
+	if until := db.silent.Load(); until != nil && time.Now().Before(*until) {
+		return silent(context.DeadlineExceeded)
+	}
+	return nil
+}
+
+func silent(cause error) error {
+	return errs.Wrap(errs.Unavailable, cause, "The database is away. Try again in a moment.")
 }

@@ -31,6 +31,11 @@ func (e *engine) openPostgres(ctx context.Context, url string, opts Options) err
 		config.ConnConfig.RuntimeParams["application_name"] = "terrarium"
 	}
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if config.ConnConfig.ValidateConnect == nil && !strings.Contains(url, "target_session_attrs") {
+		// Of several hosts the one that takes writes: a standby lags behind, and what it
+		// says would pass for what is now.
+		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("open the pool of connections: %w", err)

@@ -39,6 +39,31 @@ func TestPostgresMustSortByBytes(t *testing.T) {
 	}
 }
 
+// TestPostgresThatOnlyReads: a standby, or another server that takes no writes, is away,
+// unless the address says that any will do.
+func TestPostgresThatOnlyReads(t *testing.T) {
+	ctx := t.Context()
+	url := sqldbtest.Postgres(t)
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, "ALTER DATABASE "+pgx.Identifier{conn.Config().Database}.Sanitize()+" SET default_transaction_read_only = on"); err != nil {
+		t.Fatal(err)
+	}
+	if db, err := sqldb.Open(ctx, url, sqldb.Options{}); !sqldb.IsUnavailable(err) {
+		t.Errorf("got %v, %v; want unavailable", db, err)
+	}
+	db, err := sqldb.Open(ctx, url+"&target_session_attrs=any", sqldb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPostgresComesBack(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

@@ -263,6 +263,9 @@ func (db *DB) query(ctx context.Context, query string, args []any) (*Rows, error
 		return &Rows{rows: rows}, nil
 	}
 	if reads(query) {
+		if err := db.awaited(); err != nil {
+			return nil, err
+		}
 		rows, err := db.reader.QueryContext(ctx, query, values(args)...)
 		if err != nil {
 			return nil, classify(err)

@@ -226,10 +226,27 @@ func TestReplicaWithoutDatabase(t *testing.T) {
 	}
 	shards := b.shardFiles(t, "ada", "noarch", "")
 	for _, cut := range []func(){wire.cut, wire.hang} {
+		// Of the last generation, only the shards are read before: the other documents
+		// are made of what is known, or refused, but nobody waits for the database.
+		a.upload(t, ada, "ada", pack(t, spec("unread", fmt.Sprintf("1.%d", len(shards)))))
+		shards = b.shardFiles(t, "ada", "noarch", "")
+		for _, form := range allForms {
+			before[form] = a.status(t, http.StatusOK, "/conda/ada/noarch/"+form, "")
+		}
 		cut()
+		for _, form := range allForms {
+			if got := b.ask(t, http.MethodGet, "/conda/ada/noarch/"+form, "", nil); got.status == http.StatusServiceUnavailable && !strings.HasPrefix(form, "repodata") {
+				delete(before, form)
+			} else if got.status != http.StatusOK {
+				t.Errorf("%s: %d %s", form, got.status, got.body)
+			}
+		}
+		if got := b.ask(t, http.MethodGet, "/conda/ada/notices.json", "", nil); got.status != http.StatusServiceUnavailable && got.status != http.StatusOK {
+			t.Errorf("notices: %d %s", got.status, got.body)
+		}
 		second := pack(t, spec("tool", fmt.Sprintf("2.%d", len(shards))))
 		a.upload(t, ada, "ada", second)
-		for _, form := range allForms {
+		for form := range before {
 			got := b.status(t, http.StatusOK, "/conda/ada/noarch/"+form, "")
 			if got.header.Get("ETag") != before[form].header.Get("ETag") || !bytes.Equal(got.body, before[form].body) {
 				t.Errorf("%s is not what was known: ETag %s, before %s", form, got.header.Get("ETag"), before[form].header.Get("ETag"))
