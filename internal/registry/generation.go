@@ -132,14 +132,14 @@ func listInto(tx *sqldb.DB) string {
 }
 
 // list begins a stretch of records for files in a channel: those that are conda
-// packages, neither withdrawn nor deleted, and not listed there already.
+// packages, neither withdrawn nor deleted, and not listed there already. To one that
+// is listed nothing is done, so what a staging makes of its record stays.
 func (c *change) list(ctx context.Context, channelID string, fileIDs []string) error {
-	var some int
-	err := c.tx.Row(ctx, "SELECT count(*)"+listFrom(c.tx, ""), channelID, fileIDs).Scan(&some)
+	fileIDs, err := sqldb.All(ctx, c.tx, sqldb.Scalar[string], "SELECT f.id"+listFrom(c.tx, ""), channelID, fileIDs)
 	if err != nil {
 		return fmt.Errorf("look for files to list: %w", err)
 	}
-	if some == 0 {
+	if len(fileIDs) == 0 {
 		return nil
 	}
 	cc, err := c.generation(ctx, channelID)

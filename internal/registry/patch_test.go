@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -340,6 +341,44 @@ func TestPatchAfterDeadStaging(t *testing.T) {
 		}
 		if n := w.count("SELECT count(*) FROM stagings"); n != 0 {
 			t.Errorf("%d stagings are left", n)
+		}
+		w.clean()
+	})
+}
+
+// midway is a publisher that does something when a hotfix is written and not current.
+type midway struct {
+	*world
+	do func()
+}
+
+// Prepare implements registry.Preparer.
+func (m midway) Prepare(context.Context, string, int64) (any, error) {
+	m.do()
+	return nil, nil //nolint:nilnil // nothing is prepared
+}
+
+// TestPatchBesideLabel: a file whose record a hotfix changes is not lost where somebody
+// puts the label of the channel on all files of its package meanwhile.
+func TestPatchBesideLabel(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		old := w.must(w.alice, "acme", condatest.Spec{}, into("copy"))
+		w.must(w.alice, "acme", condatest.Spec{Version: "2.0"}, into("dev"))
+		pkg, met := "demo", 0
+		w.SetPublisher(midway{w, func() {
+			met++
+			if n, err := w.AddLabel(w.ctx, w.alice, "acme", "copy", registry.Selector{Package: &pkg}); err != nil || n != 1 {
+				t.Errorf("%d files came, %v", n, err)
+			}
+		}})
+		file := strings.TrimPrefix(old.Basename, "noarch/")
+		report, err := w.patch("copy", instructions{Version: 1, PackagesConda: map[string]map[string]any{file: {"depends": []any{"fixed"}}}})
+		if err != nil || report.Subdirs["noarch"].Changed != 1 || met != 1 {
+			t.Fatalf("got %+v, met %d, %v", report, met, err)
+		}
+		w.wantListed("acme", "copy", -1, "noarch/demo-1.0-0.conda", "noarch/demo-2.0-0.conda")
+		if got := fmt.Sprint(w.recordsAt("copy", -1)[file]["depends"]); got != "[fixed]" {
+			t.Errorf("it depends on %s", got)
 		}
 		w.clean()
 	})
