@@ -24,17 +24,15 @@ const importAttempts = 10
 // Looking at what is there goes before the transaction, so that others wait for
 // the writes alone; where somebody was quicker, it is looked at again.
 func (i *importer) take(ctx context.Context, batch []*entry, count *ImportCount) error {
-	fetched := i.src.MetadataOnly
 	for try := 1; ; try++ {
 		b := &importedBatch{releases: map[releaseKey]string{}}
 		if err := i.look(ctx, batch, b); err != nil {
 			return err
 		}
-		if !fetched {
+		if !i.src.MetadataOnly {
 			if err := i.fetch(ctx, batch); err != nil {
 				return err
 			}
-			fetched = true
 		}
 		err := i.write(ctx, batch, b)
 		if err == nil {
@@ -117,7 +115,7 @@ func (i *importer) look(ctx context.Context, batch []*entry, b *importedBatch) e
 func (i *importer) lookFiles(ctx context.Context, batch []*entry) error {
 	keys, byKey := make([]string, 0, len(batch)), make(map[string]*entry, len(batch))
 	for _, e := range batch {
-		e.old, e.err = nil, nil
+		e.old, e.err = nil, e.refused
 		key := strings.ToLower(e.fileName)
 		if byKey[key] != nil {
 			e.err = errs.New(errs.Exists, "The document lists it twice.")

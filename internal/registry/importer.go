@@ -76,6 +76,7 @@ type entry struct {
 	shard    *shardMark // of its shard
 	old      *oldFile   // of the owner, with the same name
 	err      error      // why it is left out
+	refused  error      // why its archive was not taken, which no other look changes
 }
 
 // oldFile is a file that the owner has, and how the channel lists it.
@@ -219,18 +220,19 @@ func (i *importer) entry(fileName string, read func() (record, error)) (*entry, 
 }
 
 // fetch takes the archives of a batch into the blob store, a few at a time, and
-// notes in an entry why it must be left out.
+// notes in an entry why it must be left out. What an earlier look made it fetch, or
+// refuse, is not asked for again.
 func (i *importer) fetch(ctx context.Context, batch []*entry) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(i.r.opts.Parses)
 	for _, e := range batch {
-		if e.old != nil || e.err != nil {
+		if e.old != nil || e.err != nil || e.accepted.SHA256 != "" {
 			continue
 		}
 		g.Go(func() error {
 			err := i.archive(ctx, e)
 			if k := errs.KindOf(err); k == errs.Invalid || k == errs.TooLarge || errors.Is(err, fs.ErrNotExist) {
-				e.err = err
+				e.err, e.refused = err, err
 				return nil
 			}
 			return err
