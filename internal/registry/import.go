@@ -238,6 +238,9 @@ func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string)
 // channel would show it.
 func (i *importer) discard(ctx context.Context) error {
 	if len(i.names) > 0 {
+		if i.staging.resumed {
+			return i.recallPresent(ctx)
+		}
 		return nil
 	}
 	var some int
@@ -256,7 +259,9 @@ func (i *importer) discard(ctx context.Context) error {
 func (i *importer) end(ctx context.Context) error {
 	i.staging.mu.Lock()
 	defer i.staging.mu.Unlock()
-	return i.r.change(ctx, i.actor, "import", func(ctx context.Context, c *change) error {
+	var count ImportCount
+	err := i.r.change(ctx, i.actor, "import", func(ctx context.Context, c *change) error {
+		count = i.count // it may be tried again
 		if err := may(c.actor, access.Admin, i.owner.object()); err != nil {
 			return err
 		}
@@ -267,9 +272,7 @@ func (i *importer) end(ctx context.Context) error {
 		if err := open(ch); err != nil {
 			return err
 		}
-		after := map[string]any{
-			"subdir": i.subdir, "added": i.count.Added, "changed": i.count.Changed, "kept": i.count.Kept, "left_out": i.count.LeftOut,
-		}
+		after := map[string]any{}
 		if len(i.names) == 0 {
 			if !i.discarded {
 				if err := i.staging.drop(ctx, c); err != nil {
@@ -277,16 +280,20 @@ func (i *importer) end(ctx context.Context) error {
 				}
 			}
 		} else {
-			if err := c.mayReplace(ctx, ch, i.present); err != nil {
+			present, err := i.settle(ctx, c, &count)
+			if err != nil {
 				return err
 			}
-			err := i.staging.current(ctx, c, map[string]*subdirChange{
-				i.subdir: {names: map[string]bool{}, staged: i.names, added: int64(i.count.Added + i.count.Changed), removed: int64(i.count.Changed)},
+			if err := c.mayReplace(ctx, ch, present); err != nil {
+				return err
+			}
+			err = i.staging.current(ctx, c, map[string]*subdirChange{
+				i.subdir: {names: map[string]bool{}, staged: i.names, added: int64(count.Added + count.Changed), removed: int64(count.Changed)},
 			})
 			if err != nil {
 				return err
 			}
-			if _, err := c.giveLabel(ctx, ch, ids(i.present)); err != nil {
+			if _, err := c.giveLabel(ctx, ch, ids(present)); err != nil {
 				return err
 			}
 			after["generation"] = i.staging.generation
@@ -297,9 +304,14 @@ func (i *importer) end(ctx context.Context) error {
 		if err := i.remember(ctx, c); err != nil {
 			return err
 		}
+		after["subdir"], after["added"], after["changed"], after["kept"], after["left_out"] = i.subdir, count.Added, count.Changed, count.Kept, count.LeftOut
 		return c.audit(ctx, audit.Entry{
 			Action: "channel.imported", OwnerID: i.owner.ID, ObjectKind: "channel", ObjectID: i.channel.ID,
 			ObjectName: i.owner.Name + "/" + i.channel.Name, After: after,
 		})
 	})
+	if err == nil {
+		i.count = count
+	}
+	return err
 }

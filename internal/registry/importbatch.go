@@ -277,8 +277,8 @@ func (i *importer) took(batch []*entry, count *ImportCount) {
 				count.Added++
 			}
 			i.names[name] = true
-			if f != fateNew && e.old.staging == "" {
-				i.present = append(i.present, File{ID: e.old.id})
+			if f != fateNew && e.old.staging == "" && !e.old.listed {
+				i.present = append(i.present, File{ID: e.old.id, Subdir: i.subdir, Name: e.fileName, PackageName: name})
 			}
 		}
 		if f == fateNew {

@@ -2,8 +2,11 @@ package registry_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -33,6 +36,12 @@ func (o onOpen) Open(name string) (fs.File, error) {
 		o.once.Do(o.do)
 	}
 	return o.FS.Open(name)
+}
+
+// labelled counts the files that carry acme/copy as a label.
+func (w *world) labelled() int {
+	w.t.Helper()
+	return w.count("SELECT count(*) FROM file_channels fc JOIN channels c ON c.id = fc.channel_id WHERE c.name = 'copy'")
 }
 
 // TestImportKeepsRefusals: an archive that is missing stays left out where somebody
@@ -103,6 +112,89 @@ func TestImportHotfixBesideLabel(t *testing.T) {
 		want := append(slices.Clone(before), "noarch/package00000-9-0.conda")
 		slices.Sort(want)
 		w.wantListed("acme", "copy", -1, want...)
+		w.clean()
+	})
+}
+
+// TestImportBesideFiles: what becomes of a file of the owner while an import gives it
+// a label counts: one that is withdrawn is not listed until it is back, and no label is
+// without a record.
+func TestImportBesideFiles(t *testing.T) {
+	for name, do := range map[string]func(w *world, f registry.File) error{
+		"withdrawn": func(w *world, f registry.File) error {
+			_, err := w.Withdraw(w.ctx, w.alice, "acme", "demo", "1.0", f.Basename, "unsafe")
+			return err
+		},
+		"deleted": func(w *world, f registry.File) error {
+			_, err := w.DeleteFile(w.ctx, w.alice, "acme", "demo", "1.0", f.Basename)
+			return err
+		},
+		"restored": func(w *world, f registry.File) error {
+			if _, err := w.DeleteFile(w.ctx, w.alice, "acme", "demo", "1.0", f.Basename); err != nil {
+				return err
+			}
+			_, err := w.RestoreFile(w.ctx, w.alice, f.ID)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, w *world) {
+				w.must(w.alice, "alice", condatest.Spec{})
+				w.must(w.alice, "alice", condatest.Spec{Name: "other"})
+				f := w.must(w.alice, "acme", condatest.Spec{}, into("dev"))
+				src := registry.ImportSource{Files: w.channelFolder(nil), Name: "a folder"}
+				report, err := w.Import(w.ctx, w.alice, "acme", "copy", src, func(string, int) {
+					if err := do(w, f); err != nil {
+						t.Error(err)
+					}
+				})
+				if n := report.Subdirs["noarch"]; err != nil || n.Added != 1 || n.LeftOut != 1 {
+					t.Fatalf("got %+v, %v", n, err)
+				}
+				w.wantListed("acme", "copy", -1, "noarch/other-1.0-0.conda")
+				want := 1
+				if name == "withdrawn" {
+					want = 2 // the label stays, so that it comes back
+				}
+				if n := w.labelled(); n != want {
+					t.Errorf("%d files carry the label, want %d", n, want)
+				}
+				w.clean()
+				if name == "withdrawn" {
+					if _, err := w.Unwithdraw(w.ctx, w.alice, "acme", "demo", "1.0", f.Basename); err != nil {
+						t.Fatal(err)
+					}
+				} else if _, err := w.Import(w.ctx, w.alice, "acme", "copy", src, nil); err != nil {
+					t.Fatal(err)
+				}
+				w.wantListed("acme", "copy", -1, f.Basename, "noarch/other-1.0-0.conda")
+				w.clean()
+			})
+		})
+	}
+}
+
+// TestImportGoesOnWithLabels: a file of the owner that an interrupted import has listed
+// and that the source has dropped by the next try is served where it is listed.
+func TestImportGoesOnWithLabels(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.many("dev", 10)
+		ctx, cancel := context.WithCancel(w.ctx)
+		defer cancel()
+		_, err := w.Import(ctx, w.alice, "acme", "copy", madeUp(manyRecords(1300)), func(string, int) { cancel() })
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		document := strings.Replace(string(manyRecords(1300)), `"package00000-1.0-0.conda"`, `"package00000-1.0-1.conda"`, 1)
+		document = strings.Replace(document, `"build":"0","build_number":0`, `"build":"1","build_number":1`, 1)
+		report, err := w.Import(w.ctx, w.alice, "acme", "copy", madeUp([]byte(document)), nil)
+		list := w.listed("acme", "copy", -1)
+		if err != nil || report.Subdirs["noarch"].Added != len(list) || !slices.Contains(list, "noarch/package00000-1.0-1.conda") {
+			t.Errorf("got %+v of %d, %v", report, len(list), err)
+		}
+		if n := w.labelled(); n != len(list) {
+			t.Errorf("%d files carry the label, and the index lists %d", n, len(list))
+		}
 		w.clean()
 	})
 }

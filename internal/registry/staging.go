@@ -37,6 +37,7 @@ type staging struct {
 	cause      string
 	subject    string
 
+	resumed      bool // an earlier try has written some of it
 	transactions int  // in which something was written
 	prepared     any  // see Preparer
 	sweeping     bool // it is being put away, also where its owner was deleted
@@ -108,7 +109,7 @@ func (c *change) stage(ctx context.Context, ch Channel, cause, subject string) (
 	case old.cause != cause || old.subject != subject:
 		return nil, errDead{old}
 	}
-	s.id, s.generation, s.until = old.id, old.generation, old.until
+	s.id, s.generation, s.until, s.resumed = old.id, old.generation, old.until, true
 	return s, s.take(ctx, c)
 }
 
