@@ -64,9 +64,9 @@ var repodataNames = [...]string{"repodata.json.zst", "repodata.json", "repodata.
 // one generation a subdir, visible at once as a whole. Admin on the owner is
 // needed. Files that are there already with the same bytes are kept, with other
 // bytes left out; where only the record differs, as after a hotfix, the channel
-// lists that of the source from then on. Where a record cannot be read or an
-// archive is missing or differs from its record, that file is left out and the
-// report says why; what makes a whole subdir unreadable ends the import, and
+// lists that of the source from then on. Where a record cannot be read, an
+// archive is missing or differs from its record, or the channel's rule for
+// replacing files forbids it, that file is left out and the report says why; what makes a whole subdir unreadable ends the import, and
 // nothing of that subdir stays.
 //
 // Rows are written in short transactions as a staging, so everything else goes

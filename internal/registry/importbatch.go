@@ -124,7 +124,7 @@ func (i *importer) lookFiles(ctx context.Context, batch []*entry) error {
 		keys, byKey[key] = append(keys, key), e
 	}
 	if i.fresh {
-		return nil
+		return i.judgePast(ctx, batch)
 	}
 	if err := i.lookNamed(ctx, keys, byKey); err != nil {
 		return fmt.Errorf("look for the files of a batch: %w", err)
@@ -140,7 +140,7 @@ func (i *importer) lookFiles(ctx context.Context, batch []*entry) error {
 			return err
 		}
 	}
-	return nil
+	return i.judgePast(ctx, batch)
 }
 
 // lookNamed finds files by their names in lower case, and how the channel lists

@@ -198,3 +198,36 @@ func TestImportGoesOnWithLabels(t *testing.T) {
 		w.clean()
 	})
 }
+
+// TestImportNever: a channel that never takes other bytes under a name does not take
+// them from an import, and the rest comes.
+func TestImportNever(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.must(w.alice, "alice", condatest.Spec{Files: map[string]string{"lib/other": "other bytes"}})
+		w.must(w.alice, "alice", condatest.Spec{Name: "fine"})
+		never := "never"
+		for _, present := range []bool{false, true} { // new to the owner, or only to the channel
+			channel := "copy"
+			if present {
+				channel = "second"
+			}
+			old := w.must(w.alice, "acme", condatest.Spec{}, into(channel))
+			if _, err := w.UpdateChannel(w.ctx, w.alice, "acme", channel, registry.ChannelUpdate{ReplaceRule: &never}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.DeleteFile(w.ctx, w.alice, "acme", "demo", "1.0", old.Basename); err != nil {
+				t.Fatal(err)
+			}
+			if present {
+				w.must(w.alice, "acme", condatest.Spec{Files: map[string]string{"lib/other": "other bytes"}}, into("dev"))
+			}
+			report, err := w.Import(w.ctx, w.alice, "acme", channel, registry.ImportSource{Files: w.channelFolder(nil), Name: "a folder"}, nil)
+			n := report.Subdirs["noarch"]
+			if err != nil || n.Added != 1 || n.LeftOut != 1 || !strings.Contains(n.Reasons[0], "never takes other bytes") {
+				t.Errorf("got %+v, %v", n, err)
+			}
+			w.wantListed("acme", channel, -1, "noarch/fine-1.0-0.conda")
+			w.clean()
+		}
+	})
+}

@@ -88,6 +88,52 @@ func (c *change) mayReplaceName(ctx context.Context, ch Channel, want expected) 
 	return c.judgeReplace(ch, before)
 }
 
+// judgePast is mayReplace for the entries of an import that come into its channel: what
+// the rule forbids is left out, and the others come.
+func (i *importer) judgePast(ctx context.Context, batch []*entry) error {
+	if i.channel.ReplaceRule == replaceAlways {
+		return nil
+	}
+	coming, files := map[string]*entry{}, []string{}
+	for _, e := range batch {
+		if f := e.fate(i.staging.generation); f == fateNew || f == fateListed {
+			coming[i.subdir+"/"+e.fileName], files = e, append(files, e.fileName)
+		}
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	keys, err := fileKeys(files)
+	if err != nil {
+		return err
+	}
+	before, err := sqldb.All(ctx, i.r.db, scanPast, `SELECT r.subdir || '/' || r.file_name, old.sha256, '', old.uploaded_at, old.id, old.deleted_at,
+			old.stored OR old.source_url <> ''
+		FROM records r JOIN files old ON old.id = r.file_id
+		WHERE r.channel_id = $1 AND r.subdir = $2 AND `+byFile(i.r.db, "r", "$3")+` AND r.added <= (SELECT generation FROM channels WHERE id = $1)
+		ORDER BY r.file_name, r.added`, i.channel.ID, i.subdir, keys)
+	if err != nil {
+		return fmt.Errorf("look for what the files of a batch replace: %w", err)
+	}
+	c := &change{r: i.r, now: i.r.now()}
+	for len(before) > 0 {
+		n := 1
+		for n < len(before) && before[n].name == before[0].name {
+			n++
+		}
+		e := coming[before[0].name]
+		for k := range before[:n] {
+			before[k].wanted = e.record.SHA256
+		}
+		err := c.judgeReplace(i.channel, before[:n])
+		if err != nil && !errs.Is(err, errs.Exists) {
+			return err
+		}
+		e.err, before = err, before[n:]
+	}
+	return nil
+}
+
 // judgeReplace holds names with their pasts, in order, against the channel's rule.
 func (c *change) judgeReplace(ch Channel, before []past) error {
 	window, err := parseReplaceRule(ch.ReplaceRule)
