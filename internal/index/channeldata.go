@@ -38,7 +38,7 @@ func (w *wholeDocuments) get(key string, f func() (*Document, error)) (*Document
 // Channeldata gives channeldata.json (CEP 38) of the channel as it is (at "")
 // or was. It is made when first asked for and kept with the generation.
 func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string) (*Document, error) {
-	st, err := x.stateAt(ctx, open, at)
+	st, err := x.stateAt(ctx, &open, at)
 	if err != nil {
 		return nil, err
 	}

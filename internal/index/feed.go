@@ -16,7 +16,7 @@ const feedLength = 100
 // Feed gives rss.xml (RSS 2.0): the newest files of the channel that the
 // caller may see, as it is or, unless at is "", as it was then (see GenerationAt).
 func (x *Index) Feed(ctx context.Context, open registry.Opened, at string) (*Document, error) {
-	st, err := x.stateAt(ctx, open, at)
+	st, err := x.stateAt(ctx, &open, at)
 	if err != nil {
 		return nil, err
 	}

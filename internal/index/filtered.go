@@ -80,12 +80,15 @@ func (x *Index) Filtered(ctx context.Context, open registry.Opened, p *Predicate
 	f := x.filters.get(filteredKeyOf(open, p, subdir), p)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	st, stale, err := x.stateFor(ctx, open)
+	st, stale, err := x.stateFor(ctx, &open)
 	if err != nil {
 		return nil, err
 	}
 	if cur := x.channel(open.Records().ID).current.Load(); open.Channel.FrozenAt == nil && cur != nil && cur.generation > st.generation {
 		st = cur // whoever had the view before may have been later
+		if err := x.inTime(ctx, &open, st); err != nil {
+			return nil, err
+		}
 	}
 	return x.filteredOf(ctx, open, st, f, stale)
 }

@@ -12,7 +12,7 @@ import (
 // FilteredChanneldata gives channeldata.json of the files that the predicate
 // keeps, as Channeldata does for all.
 func (x *Index) FilteredChanneldata(ctx context.Context, open registry.Opened, p *Predicate) (*Document, error) {
-	st, _, err := x.stateFor(ctx, open)
+	st, _, err := x.stateFor(ctx, &open)
 	if err != nil {
 		return nil, err
 	}

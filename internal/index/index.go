@@ -18,7 +18,8 @@
 //
 // What a caller may not see is left out by names: those of packages that are
 // private now, and those under which a state lists files of private packages
-// that were deleted since (registry.Opened, sight). A view shares everything
+// that were deleted since (registry.Opened, sight). Who opened the channel before
+// rights changed that a state knows of is judged anew (inTime). A view shares everything
 // with the snapshot but the pieces that lose a name.
 //
 // Who may read a channel is decided by registry; headers and addresses belong
@@ -104,6 +105,7 @@ type channel struct {
 // state is a channel at one generation. It never changes once it is published.
 type state struct {
 	generation int64
+	rights     int64 // the access generation after it was read: see inTime
 	subdirs    map[string]*snapshot
 	whole      wholeDocuments
 	data       dataParts // of channeldata.json
@@ -192,6 +194,9 @@ func (x *Index) upToWith(ctx context.Context, ch *channel, generation int64, ahe
 		next = cur
 	default:
 		next, err = x.advance(ctx, ch, cur, generation, ahead)
+	}
+	if err == nil {
+		next.rights, err = x.reg.Rights(ctx)
 	}
 	if err != nil {
 		return nil, err

@@ -53,6 +53,9 @@ func (x *Index) pastState(ctx context.Context, channel string, generation int64)
 	defer p.once.Unlock()
 	if p.state == nil {
 		st, err := x.load(ctx, x.channel(channel), generation, false)
+		if err == nil {
+			st.rights, err = x.reg.Rights(ctx)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -65,24 +68,29 @@ func (x *Index) pastState(ctx context.Context, channel string, generation int64)
 // only), a date (the end of that day, UTC) or an RFC 3339 time; what was private
 // then or is now stays closed by the rights of now.
 func (x *Index) At(ctx context.Context, open registry.Opened, spec, subdir string) (*View, error) {
-	st, err := x.stateAt(ctx, open, spec)
+	st, err := x.stateAt(ctx, &open, spec)
 	if err != nil {
 		return nil, err
 	}
 	return x.viewOf(ctx, open, st, subdir, false)
 }
 
-// stateAt gives the state that spec names; "" is what the channel serves now.
-func (x *Index) stateAt(ctx context.Context, open registry.Opened, spec string) (*state, error) {
+// stateAt gives the state that spec names; "" is what the channel serves now. It
+// brings open up to it.
+func (x *Index) stateAt(ctx context.Context, open *registry.Opened, spec string) (*state, error) {
 	if spec == "" {
 		st, _, err := x.stateFor(ctx, open)
 		return st, err
 	}
-	generation, err := x.GenerationAt(ctx, open, spec)
+	generation, err := x.GenerationAt(ctx, *open, spec)
 	if err != nil {
 		return nil, err
 	}
-	return x.pastState(ctx, open.Records().ID, generation)
+	st, err := x.pastState(ctx, open.Records().ID, generation)
+	if err != nil {
+		return nil, err
+	}
+	return st, x.inTime(ctx, open, st)
 }
 
 // GenerationAt finds the generation that spec names, see registry.GenerationAt.

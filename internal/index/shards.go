@@ -200,7 +200,7 @@ func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hex
 	var s *shard
 	ok := false
 	if at != "" || open.Channel.FrozenAt != nil {
-		if st, err = x.stateAt(ctx, open, at); err != nil {
+		if st, err = x.stateAt(ctx, &open, at); err != nil {
 			return nil, err
 		}
 		s, ok = st.subdirs[subdir].shard(hash)
@@ -210,7 +210,7 @@ func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hex
 	}
 	if !ok {
 		// Another replica may have published it: look at the rows first.
-		if _, _, err := x.stateFor(ctx, open); err != nil {
+		if _, _, err := x.stateFor(ctx, &open); err != nil {
 			return nil, err
 		}
 		if s, ok = ch.shards.get(subdir, hash); !ok {

@@ -28,6 +28,17 @@ type sights struct {
 	made map[string]sight
 }
 
+// inTime opens a channel again for its caller where rights changed between its opening
+// and the reading of the state: the names of private packages that came with the very
+// change that the state shows would not be among those that are hidden. It asks no
+// database where they did not.
+func (x *Index) inTime(ctx context.Context, open *registry.Opened, st *state) (err error) {
+	if open.Rights < st.rights {
+		*open, err = x.reg.Reopen(ctx, *open, st.rights)
+	}
+	return err
+}
+
 // sight works out what a caller may not know of a state. Names of packages that
 // are private now are hidden at all times. Names of private packages that were
 // deleted are hidden where the state lists files of theirs, so that others who
@@ -120,6 +131,11 @@ func (st *state) lists(name string) bool {
 // because files of a private package that was deleted are in it. st is a state
 // that may list it, or nil.
 func (x *Index) shardHidden(ctx context.Context, open registry.Opened, st *state, subdir string, s *shard) (bool, error) {
+	if st != nil {
+		if err := x.inTime(ctx, &open, st); err != nil {
+			return true, err
+		}
+	}
 	if _, hidden := slices.BinarySearch(open.Hidden, s.name); hidden {
 		return true, nil
 	}

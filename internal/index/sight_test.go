@@ -155,3 +155,42 @@ func TestHiddenSubdirs(t *testing.T) {
 		check("beside")
 	})
 }
+
+// TestOpenedBeforeASecret: whoever opened the channel before a private package came is
+// not shown it by what is read afterwards.
+func TestOpenedBeforeASecret(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		w := newWorld(t, db)
+		stranger := access.Anonymous("127.0.0.1")
+		shown, secret := condatest.Spec{Name: "shown"}, condatest.Spec{Name: "secret"}
+		w.upload("main", shown, false)
+		opened := w.open(stranger, "main")
+		read, err := w.reg.ReadChannel(t.Context(), stranger, "ana", "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine := w.open(w.ana, "main")  // public so far: caches may keep the answer for others
+		w.upload("main", secret, true) // generation 2
+		hash := w.shardHash(w.open(w.ana, "main"), "noarch", "secret")
+		everything, err := index.NewPredicate(index.Rules{DenyLicences: []string{"none that is here"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range []*index.Index{w.idx, w.replica()} {
+			for _, open := range []registry.Opened{opened, read, mine} {
+				w.agree(x, open, "", "noarch", []string{shown.FileName()})
+				w.agree(x, open, "2", "noarch", []string{shown.FileName()})
+				if _, err := x.Shard(t.Context(), open, "", "noarch", hash); !errs.Is(err, errs.NotFound) {
+					t.Errorf("a stranger asks for the shard: %v, want not found", err)
+				}
+				v, err := x.Filtered(t.Context(), open, everything, "noarch")
+				if err != nil || v.Names() != 1 {
+					t.Errorf("a filtered view: %v", err)
+				}
+			}
+		}
+		if strings.Contains(w.channeldata(opened, ""), "secret") {
+			t.Error("channeldata.json shows the private package")
+		}
+	})
+}

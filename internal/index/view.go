@@ -65,7 +65,7 @@ const noarch = "noarch"
 // there, empty if need be; another subdir is errs.NotFound until it has had a
 // file that the caller may know of.
 func (x *Index) View(ctx context.Context, open registry.Opened, subdir string) (*View, error) {
-	st, stale, err := x.stateFor(ctx, open)
+	st, stale, err := x.stateFor(ctx, &open)
 	if err != nil {
 		return nil, err
 	}
@@ -73,8 +73,17 @@ func (x *Index) View(ctx context.Context, open registry.Opened, subdir string) (
 }
 
 // stateFor gives the state that the channel serves now: the current one, or the
-// frozen one. While the database is away it is the last one known, and stale.
-func (x *Index) stateFor(ctx context.Context, open registry.Opened) (st *state, stale bool, err error) {
+// frozen one. While the database is away it is the last one known, and stale. It
+// brings open up to the state.
+func (x *Index) stateFor(ctx context.Context, open *registry.Opened) (st *state, stale bool, err error) {
+	st, stale, err = x.servedBy(ctx, *open)
+	if err == nil {
+		err = x.inTime(ctx, open, st)
+	}
+	return st, stale, err
+}
+
+func (x *Index) servedBy(ctx context.Context, open registry.Opened) (st *state, stale bool, err error) {
 	if g := open.Channel.FrozenAt; g != nil {
 		st, err := x.pastState(ctx, open.Records().ID, *g)
 		return st, false, err
@@ -110,7 +119,7 @@ func (x *Index) viewOf(ctx context.Context, open registry.Opened, st *state, sub
 // Subdirs gives the names of the subdirs that the channel has for the caller,
 // sorted, noarch always among them.
 func (x *Index) Subdirs(ctx context.Context, open registry.Opened) ([]string, error) {
-	st, _, err := x.stateFor(ctx, open)
+	st, _, err := x.stateFor(ctx, &open)
 	if err != nil {
 		return nil, err
 	}

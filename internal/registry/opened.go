@@ -37,6 +37,10 @@ type Opened struct {
 	// Public is whether anybody at all sees exactly this: the channel is public
 	// and its owner has, and had, no private package.
 	Public bool
+	// Rights is the access generation that was current when this was decided.
+	Rights int64
+	// door is the family of scopes by which it was decided.
+	door string
 }
 
 // Records is the channel whose records the opened one shows: that of which it is
@@ -137,6 +141,7 @@ func (r *Registry) openCached(ctx context.Context, actor access.Actor, ownerName
 	e, ok := r.opened.get(generation, key)
 	if !ok {
 		e.opened, e.err = r.openChannel(ctx, actor, load, key.channel, "conda")
+		e.opened.Rights = generation
 		if k := errs.KindOf(e.err); e.err == nil || k != errs.Internal && k != errs.Unavailable {
 			e.opened.Actor = access.Actor{}
 			r.opened.put(generation, key, e)
@@ -149,9 +154,38 @@ func (r *Registry) openCached(ctx context.Context, actor access.Actor, ownerName
 // ReadChannel is OpenChannel behind the door of the API: what the caller may not
 // read is errs.NotFound.
 func (r *Registry) ReadChannel(ctx context.Context, actor access.Actor, ownerName, channel string) (Opened, error) {
+	generation, err := r.opts.Gen.Current(ctx) // before the rows: a later one would vouch for what was not read
+	if err != nil {
+		return Opened{}, err
+	}
 	opened, err := r.openChannel(ctx, actor, func() (owner, error) { return loadOwner(ctx, r.db, ownerName) }, cmp.Or(strings.ToLower(channel), mainLabel), "api")
-	opened.Actor = actor
+	opened.Actor, opened.Rights = actor, generation
 	return opened, err
+}
+
+// Rights gives the access generation that is current: what was decided under an
+// earlier one may not hold for rows that were read before this call.
+func (r *Registry) Rights(ctx context.Context) (int64, error) { return r.opts.Gen.Current(ctx) }
+
+// Reopen decides anew, through the same door and for the same caller, under an access
+// generation that is not before rights. Where anybody saw the same, so that the answer
+// may be kept for others, it decides for anybody. errs.Unavailable where it cannot be
+// decided so.
+func (r *Registry) Reopen(ctx context.Context, open Opened, rights int64) (again Opened, err error) {
+	actor := open.Actor
+	if open.Public {
+		actor = access.Anonymous(actor.Remote)
+	}
+	if open.door == "api" {
+		again, err = r.ReadChannel(ctx, actor, open.Channel.OwnerName, open.Channel.Name)
+	} else {
+		again, err = r.OpenChannel(ctx, actor, open.Channel.OwnerName, open.Channel.Name)
+	}
+	closed := err != nil && actor.Anonymous() && !open.Actor.Anonymous() // to anybody, not to the caller
+	if closed || err == nil && (again.Channel.ID != open.Channel.ID || again.Rights < rights) {
+		return Opened{}, errs.New(errs.Unavailable, "%s/%s was changed at this moment. Try again.", open.Channel.OwnerName, open.Channel.Name)
+	}
+	return again, err
 }
 
 // openChannel is OpenChannel without its cache. door is the family of scopes,
@@ -175,7 +209,7 @@ func (r *Registry) openChannel(ctx context.Context, actor access.Actor, load fun
 	if err := may(actor, access.Read, object); err != nil {
 		return Opened{}, err
 	}
-	opened := Opened{Channel: ch}
+	opened := Opened{Channel: ch, door: door}
 	if opened.Source, err = shows(ctx, r.db, actor, ch, object); err != nil {
 		return Opened{}, err
 	}
