@@ -48,14 +48,15 @@ type head struct {
 }
 
 // heads gives, for each subdir of a channel, its last generation that is not
-// above the given one and is above since.
+// above the given one and is above since. It goes over the log of these once: asked
+// for the last one row after row, each row of a subdir at rest goes over all later ones
+// of the others.
 func (x *Index) heads(ctx context.Context, channel string, since, generation int64) ([]head, error) {
 	return sqldb.All(ctx, x.db, func(r *sqldb.Rows, h *head) error { return r.Scan(&h.subdir, &h.generation, &h.at) }, `
-		SELECT g.subdir, g.number, g.at FROM generations g
-		WHERE g.channel_id = $1 AND g.number = (
-			SELECT max(n.number) FROM generations n
-			WHERE n.channel_id = $1 AND n.subdir = g.subdir AND n.number <= $3)
-		  AND g.number > $2
+		SELECT g.subdir, g.number, g.at FROM (
+			SELECT subdir, max(number) AS number FROM generations
+			WHERE channel_id = $1 AND number > $2 AND number <= $3 GROUP BY subdir) newest
+		JOIN generations g ON g.channel_id = $1 AND g.number = newest.number AND g.subdir = newest.subdir
 		ORDER BY g.subdir`, channel, since, generation)
 }
 
