@@ -271,6 +271,24 @@ func TestSnapshot(t *testing.T) {
 	})
 }
 
+// The last day that can be written is the present, at its address and for a roll-back.
+func TestAtLastDay(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		w := newWorld(t, db)
+		file := condatest.Spec{}
+		w.upload("main", file, false)
+		open := w.open(w.ana, "main")
+		for _, last := range []string{"9999-12-30", "9999-12-31", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-12:00"} {
+			w.agree(w.idx, open, last, "noarch", []string{file.FileName()})
+			done, err := w.reg.RollBack(t.Context(), w.ana, "ana", "main", last)
+			if err != nil || done.Removed != 0 {
+				t.Errorf("rolled back to the present, %s: %+v, %v", last, done, err)
+			}
+		}
+		w.agree(w.idx, open, "", "noarch", []string{file.FileName()})
+	})
+}
+
 // text reads a document.
 func text(t testing.TB, d *index.Document) string {
 	t.Helper()

@@ -215,6 +215,9 @@ func (r *Registry) generationAt(ctx context.Context, db *sqldb.DB, ch Channel, s
 	} else {
 		until = until.Add(time.Microsecond) // the moment itself counts
 	}
+	if last := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC); until.After(last) {
+		until = last // SQLite compares times as text: a year of five digits comes before all others
+	}
 	if ch.Kind == kindSnapshot {
 		if ch.CreatedAt.Before(until) {
 			return *ch.FrozenAt, nil
