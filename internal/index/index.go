@@ -49,6 +49,11 @@ type Options struct {
 	// ViewBytes bounds what the views of predicates may take in memory;
 	// 0 = 512 MiB. The least lately asked for go first.
 	ViewBytes int64
+	// PastBytes bounds what the states of the past that are asked for by their addresses
+	// may take in memory, 0 = 256 MiB; FrozenBytes is for those that frozen channels and
+	// snapshots serve, 0 = 1 GiB. The least lately asked for go first, and one of each
+	// kind is kept whatever it takes.
+	PastBytes, FrozenBytes int64
 	// SaveFrom is how many bytes of text a channel has at least whose state is
 	// saved for the next start; 0 = 4 MiB. A smaller one is read in the time of a
 	// few requests.
@@ -64,7 +69,8 @@ type Index struct {
 	mu       sync.Mutex
 	channels map[string]*channel // by id
 
-	past    pastStates
+	past    pastStates // asked for by their addresses
+	frozen  pastStates // served by frozen channels and snapshots
 	filters filters
 	loads   loads
 }
@@ -83,10 +89,19 @@ func New(db *sqldb.DB, reg *registry.Registry, opt Options) *Index {
 	if opt.ViewBytes == 0 {
 		opt.ViewBytes = 512 << 20
 	}
+	if opt.PastBytes == 0 {
+		opt.PastBytes = 256 << 20
+	}
+	if opt.FrozenBytes == 0 {
+		opt.FrozenBytes = 1 << 30
+	}
 	if opt.SaveFrom == 0 {
 		opt.SaveFrom = 4 << 20
 	}
-	return &Index{db: db, reg: reg, opt: opt, channels: map[string]*channel{}, filters: filters{budget: opt.ViewBytes}}
+	return &Index{
+		db: db, reg: reg, opt: opt, channels: map[string]*channel{}, filters: filters{budget: opt.ViewBytes},
+		past: newPastStates(opt.PastBytes), frozen: newPastStates(opt.FrozenBytes),
+	}
 }
 
 // channel is what is held of one channel.
@@ -110,6 +125,7 @@ type state struct {
 	whole      wholeDocuments
 	data       dataParts // of channeldata.json
 	sights     sights
+	own        int64 // bytes of shards that a frozen state alone holds
 }
 
 func (x *Index) channel(id string) *channel {
@@ -189,7 +205,7 @@ func (x *Index) upToWith(ctx context.Context, ch *channel, generation int64, ahe
 	}
 	switch {
 	case cur == nil:
-		next, err = x.load(ctx, ch, generation, true)
+		next, err = x.loadCurrent(ctx, ch, generation)
 	case cur.generation == generation:
 		next = cur
 	default:

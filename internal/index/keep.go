@@ -36,7 +36,8 @@ func (x *Index) Run(ctx context.Context) {
 }
 
 // Forget lets go of what is held of channels that are gone or whose owner is deleted,
-// and gives how many there were. One that comes back is loaded by its first reader.
+// and gives how many there were. One that comes back is loaded by its first reader. It
+// also lets go of states that no channel is frozen at any more.
 func (x *Index) Forget(ctx context.Context) (int, error) {
 	x.mu.Lock()
 	held := make([]string, 0, len(x.channels))
@@ -49,6 +50,12 @@ func (x *Index) Forget(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("look which channels are there: %w", err)
 	}
+	frozen, err := sqldb.All(ctx, x.db, func(r *sqldb.Rows, k *pastKey) error { return r.Scan(&k.channel, &k.generation) },
+		"SELECT CASE WHEN kind = 'snapshot' THEN source ELSE id END, frozen_at FROM channels WHERE frozen_at IS NOT NULL")
+	if err != nil {
+		return 0, fmt.Errorf("look which channels are frozen: %w", err)
+	}
+	x.frozen.only(frozen)
 	keep := make(map[string]bool, len(there))
 	for _, id := range there {
 		keep[id] = true
@@ -59,6 +66,8 @@ func (x *Index) Forget(ctx context.Context) (int, error) {
 	for _, id := range held {
 		if !keep[id] {
 			delete(x.channels, id)
+			x.past.forget(id)
+			x.frozen.forget(id)
 			x.filters.forget(id)
 			n++
 		}

@@ -60,34 +60,57 @@ func (x *Index) heads(ctx context.Context, channel string, since, generation int
 		ORDER BY g.subdir`, channel, since, generation)
 }
 
-// load makes the state of a channel at a generation from all its rows. A
-// current state remembers its shards; one of the past is asked for by its own
-// address and finds them in itself.
-func (x *Index) load(ctx context.Context, ch *channel, generation int64, current bool) (*state, error) {
-	heads, err := x.heads(ctx, ch.id, 0, generation)
+// load makes the state of a channel at a generation from all its rows; take is that of
+// scan, for all subdirs.
+func (x *Index) load(ctx context.Context, channel string, generation int64, take func(subdir string, e *entry) *entry) (*state, error) {
+	heads, err := x.heads(ctx, channel, 0, generation)
 	if err != nil {
 		return nil, err
 	}
 	st := &state{generation: generation, subdirs: make(map[string]*snapshot, len(heads))}
 	for _, h := range heads {
-		s, err := x.scan(ctx, ch.id, h, generation, nil)
+		s, err := x.scan(ctx, channel, h, generation, func(e *entry) *entry { return take(h.subdir, e) })
 		if err != nil {
 			return nil, err
-		}
-		if current {
-			s.picker = &picker{}
-			ch.shards.add(h.subdir, s.entries)
-			ch.unsaved += len(s.entries)
 		}
 		st.subdirs[h.subdir] = s
 	}
 	return st, nil
 }
 
+// loadCurrent is load for a state that is to be served as the current one, which
+// remembers its shards; one of the past is asked for by its own address and finds
+// them in itself.
+func (x *Index) loadCurrent(ctx context.Context, ch *channel, generation int64) (*state, error) {
+	st, err := x.load(ctx, ch.id, generation, func(_ string, e *entry) *entry { return e })
+	if err != nil {
+		return nil, err
+	}
+	for subdir, s := range st.subdirs {
+		s.picker = &picker{}
+		ch.shards.add(subdir, s.entries)
+		ch.unsaved += len(s.entries)
+	}
+	return st, nil
+}
+
+// sameAs gives the take of scan that puts an entry of known which turns out to be the
+// same in place of a new one, and gives it the bytes of that.
+func sameAs(known []*entry) func(*entry) *entry {
+	return func(e *entry) *entry {
+		i, ok := find(known, e.name)
+		if !ok || known[i].shard.hash != e.shard.hash || known[i].sizes != e.sizes {
+			return e
+		}
+		known[i].shard.hold(e.shard.bytes())
+		return known[i]
+	}
+}
+
 // scan makes one snapshot in one pass over the rows, holding the text of one
-// segment of names at a time. An entry of known that turns out to be the same is
-// given its bytes and taken in place of a new one.
-func (x *Index) scan(ctx context.Context, channel string, h head, generation int64, known []*entry) (*snapshot, error) {
+// segment of names at a time. take is given each entry and gives the one that is to
+// stand in the snapshot.
+func (x *Index) scan(ctx context.Context, channel string, h head, generation int64, take func(*entry) *entry) (*snapshot, error) {
 	s := &snapshot{channel: channel, subdir: h.subdir, generation: h.generation, modified: h.at}
 	var segment [groups]segmentBuffer
 	laid := &runs{}
@@ -98,10 +121,7 @@ func (x *Index) scan(ctx context.Context, channel string, h head, generation int
 		if e == nil {
 			return nil
 		}
-		if i, ok := find(known, name); ok && known[i].shard.hash == e.shard.hash && known[i].sizes == e.sizes {
-			known[i].shard.hold(e.shard.bytes())
-			e = known[i]
-		}
+		e = take(e)
 		s.entries = append(s.entries, e)
 		for g := range segment {
 			if e.sizes[g] == 0 {
@@ -231,7 +251,7 @@ func (x *Index) advance(ctx context.Context, ch *channel, cur *state, generation
 		old := cur.subdirs[h.subdir]
 		var s *snapshot
 		if mostly(old, len(touched)) {
-			s, err = x.scan(ctx, ch.id, h, generation, untouched(old, touched)) // one pass is cheaper
+			s, err = x.scan(ctx, ch.id, h, generation, sameAs(untouched(old, touched))) // one pass is cheaper
 		} else {
 			s, err = x.update(ctx, ch, old, h, cur.generation, generation, touched, ahead)
 		}

@@ -2,66 +2,71 @@ package index
 
 import (
 	"context"
-	"slices"
-	"sync"
 
 	"terrarium/internal/registry"
 )
 
-// pastKept bounds how many states of the past are held at once; they are made
-// from rows when asked for, like any other.
-const pastKept = 8
-
-// pastStates holds the states of the past that were asked for last.
-type pastStates struct {
-	mu    sync.Mutex
-	order []*pastState // least lately used first
-}
-
-type pastState struct {
-	channel    string
-	generation int64
-	once       sync.Mutex
-	state      *state
-}
-
-func (p *pastStates) get(channel string, generation int64) *pastState {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	i := slices.IndexFunc(p.order, func(s *pastState) bool { return s.channel == channel && s.generation == generation })
-	var s *pastState
-	if i >= 0 {
-		s = p.order[i]
-		p.order = slices.Delete(p.order, i, i+1)
-	} else {
-		s = &pastState{channel: channel, generation: generation}
-		if len(p.order) >= pastKept {
-			p.order = slices.Delete(p.order, 0, 1)
-		}
-	}
-	p.order = append(p.order, s)
-	return s
-}
-
-// pastState gives the channel as it was at a generation that is committed.
+// pastState gives the channel as it was at a generation that is committed, for somebody
+// who asks for it by its address. Of shards it holds the hashes: who looks at the past
+// now and then can wait until one is made.
 func (x *Index) pastState(ctx context.Context, channel string, generation int64) (*state, error) {
-	if cur := x.channel(channel).current.Load(); cur != nil && cur.generation == generation {
+	ch, key := x.channel(channel), pastKey{channel, generation}
+	if cur := ch.current.Load(); cur != nil && cur.generation == generation {
 		return cur, nil
 	}
-	p := x.past.get(channel, generation)
-	p.once.Lock()
-	defer p.once.Unlock()
-	if p.state == nil {
-		st, err := x.load(ctx, x.channel(channel), generation, false)
-		if err == nil {
-			st.rights, err = x.reg.Rights(ctx)
+	if st := x.frozen.find(key); st != nil {
+		return st, nil
+	}
+	return x.past.get(ctx, key, func() (*state, error) {
+		defer x.loads.begin()()
+		return x.loadPast(ctx, channel, generation, func(_ string, e *entry) *entry {
+			e.shard = e.shard.bare()
+			return e
+		})
+	})
+}
+
+// frozenState is pastState for what a frozen channel or a snapshot serves. These are kept
+// apart, so that nobody who walks through the past makes others wait for what they serve,
+// and hold their shards, as the current state does.
+func (x *Index) frozenState(ctx context.Context, channel string, generation int64) (*state, error) {
+	ch, key := x.channel(channel), pastKey{channel, generation}
+	if cur := ch.current.Load(); cur != nil && cur.generation == generation {
+		// The next change puts another in its place, and it is served on.
+		if x.frozen.keep(key, cur) && ch.current.Load() != cur {
+			x.frozen.forget(channel) // perhaps it was a saved one that proved to be wrong
 		}
+		return cur, nil
+	}
+	return x.frozen.get(ctx, key, func() (*state, error) {
+		defer x.loads.begin()()
+		var own int64
+		st, err := x.loadPast(ctx, channel, generation, func(subdir string, e *entry) *entry {
+			if same, ok := ch.shards.get(subdir, e.shard.hash); ok {
+				e.shard = same
+			} else {
+				own += int64(len(e.shard.bytes()))
+			}
+			return e
+		})
 		if err != nil {
 			return nil, err
 		}
-		p.state = st
+		st.own = own
+		return st, nil
+	})
+}
+
+// loadPast is load, and notes the rights that the state is judged by: inTime.
+func (x *Index) loadPast(ctx context.Context, channel string, generation int64, each func(subdir string, e *entry) *entry) (*state, error) {
+	st, err := x.load(ctx, channel, generation, each)
+	if err == nil {
+		st.rights, err = x.reg.Rights(ctx)
 	}
-	return p.state, nil
+	if err != nil {
+		return nil, err
+	}
+	return st, nil
 }
 
 // At gives a subdir of the channel as it was. spec is a generation (digits
@@ -86,7 +91,11 @@ func (x *Index) stateAt(ctx context.Context, open *registry.Opened, spec string)
 	if err != nil {
 		return nil, err
 	}
-	st, err := x.pastState(ctx, open.Records().ID, generation)
+	asked := x.pastState
+	if g := open.Channel.FrozenAt; g != nil && *g == generation {
+		asked = x.frozenState
+	}
+	st, err := asked(ctx, open.Records().ID, generation)
 	if err != nil {
 		return nil, err
 	}

@@ -188,7 +188,7 @@ func (x *Index) held() []*channel {
 func (x *Index) fill(ctx context.Context, ch *channel, s *snapshot) (same bool, err error) {
 	s.text.mu.Lock()
 	defer s.text.mu.Unlock()
-	made, err := x.scan(ctx, ch.id, head{s.subdir, s.generation, s.modified}, s.generation, s.entries)
+	made, err := x.scan(ctx, ch.id, head{s.subdir, s.generation, s.modified}, s.generation, sameAs(s.entries))
 	if err != nil {
 		return false, err
 	}
@@ -204,6 +204,7 @@ func (x *Index) fill(ctx context.Context, ch *channel, s *snapshot) (same bool, 
 	defer ch.build.Unlock()
 	ch.shards.forget()
 	ch.current.Store(nil)
+	x.frozen.forget(ch.id)
 	// After the state: who finds a view before this line has one that goes, and who finds
 	// none makes it of another state.
 	x.filters.forget(ch.id)

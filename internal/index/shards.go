@@ -230,11 +230,13 @@ func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hex
 		return nil, missing()
 	}
 	data := s.bytes()
-	if data == nil { // of a saved state that is not filled yet
+	if data == nil { // of a saved state that is not filled yet, or of the past
 		if data, err = x.baseShard(ctx, ch.id, subdir, s); err != nil {
 			return nil, err
 		}
-		s.hold(data)
+		if at == "" {
+			s.hold(data)
+		}
 	}
 	return data, nil
 }

@@ -85,7 +85,7 @@ func (x *Index) stateFor(ctx context.Context, open *registry.Opened) (st *state,
 
 func (x *Index) servedBy(ctx context.Context, open registry.Opened) (st *state, stale bool, err error) {
 	if g := open.Channel.FrozenAt; g != nil {
-		st, err := x.pastState(ctx, open.Records().ID, *g)
+		st, err := x.frozenState(ctx, open.Records().ID, *g)
 		return st, false, err
 	}
 	ch := x.channel(open.Records().ID)

@@ -200,8 +200,12 @@ func (r *Registry) generationAt(ctx context.Context, db *sqldb.DB, ch Channel, s
 		switch {
 		case ch.Kind == kindSnapshot && (err != nil || n != *ch.FrozenAt):
 			return 0, errs.New(errs.NotFound, "%s is a snapshot and has the generation %d alone.", name, *ch.FrozenAt)
-		case err == nil && (n <= last || ch.Kind == kindSnapshot):
+		case err == nil && ch.Kind == kindSnapshot:
 			return n, nil
+		case err == nil && n <= last:
+			// Between two in the log is nothing but the first of them: who asks for many of
+			// these numbers is to have one state made, not many.
+			return newestGeneration(ctx, db, ch, "number <= $2", n)
 		case !tell:
 			return 0, errs.New(errs.NotFound, "%s has no generation %s.", name, clip(spec))
 		}
@@ -224,14 +228,18 @@ func (r *Registry) generationAt(ctx context.Context, db *sqldb.DB, ch Channel, s
 		}
 		return 0, nil
 	}
-	var n int64
-	err = db.Row(ctx, `SELECT number FROM generations WHERE channel_id = $1 AND at < $2
-		ORDER BY number DESC LIMIT 1`, ch.ID, until).Scan(&n)
+	return newestGeneration(ctx, db, ch, "at < $2", until)
+}
+
+// newestGeneration gives the last generation in the log of a channel for which a
+// condition holds, of which $2 is given; 0 where there is none.
+func newestGeneration(ctx context.Context, db *sqldb.DB, ch Channel, condition string, arg any) (n int64, err error) {
+	err = db.Row(ctx, "SELECT number FROM generations WHERE channel_id = $1 AND "+condition+" ORDER BY number DESC LIMIT 1", ch.ID, arg).Scan(&n)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("look for the generation of %s at %s: %w", name, spec, err)
+		return 0, fmt.Errorf("look for a generation of %s/%s: %w", ch.OwnerName, ch.Name, err)
 	}
 	return n, nil
 }
