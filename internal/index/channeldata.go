@@ -38,7 +38,7 @@ func (w *wholeDocuments) get(key string, f func() (*Document, error)) (*Document
 // Channeldata gives channeldata.json (CEP 38) of the channel as it is (at "")
 // or was. It is made when first asked for and kept with the generation.
 func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string) (*Document, error) {
-	st, err := x.stateAt(ctx, &open, at)
+	st, stale, err := x.stateAt(ctx, &open, at)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string
 	if err != nil {
 		return nil, err
 	}
-	return st.whole.get("channeldata."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) {
+	d, err := st.whole.get("channeldata."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) {
 		parts, err := x.dataParts(ctx, open, st)
 		if err != nil {
 			return nil, err
@@ -59,6 +59,7 @@ func (x *Index) Channeldata(ctx context.Context, open registry.Opened, at string
 		d.ContentType, d.Size, d.Open = "application/json", j.Size(), j.Open
 		return d, nil
 	})
+	return d.staleIf(stale), err
 }
 
 // names gives the subdirs of a state that are not hidden, sorted; noarch is

@@ -16,7 +16,7 @@ const feedLength = 100
 // Feed gives rss.xml (RSS 2.0): the newest files of the channel that the
 // caller may see, as it is or, unless at is "", as it was then (see GenerationAt).
 func (x *Index) Feed(ctx context.Context, open registry.Opened, at string) (*Document, error) {
-	st, err := x.stateAt(ctx, &open, at)
+	st, stale, err := x.stateAt(ctx, &open, at)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +24,8 @@ func (x *Index) Feed(ctx context.Context, open registry.Opened, at string) (*Doc
 	if err != nil {
 		return nil, err
 	}
-	return st.whole.get("feed."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) { return x.feed(ctx, open, st, hidden) })
+	d, err := st.whole.get("feed."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) { return x.feed(ctx, open, st, hidden) })
+	return d.staleIf(stale), err
 }
 
 type rssItem struct {

@@ -12,7 +12,7 @@ import (
 // FilteredChanneldata gives channeldata.json of the files that the predicate
 // keeps, as Channeldata does for all.
 func (x *Index) FilteredChanneldata(ctx context.Context, open registry.Opened, p *Predicate) (*Document, error) {
-	st, _, err := x.stateFor(ctx, &open)
+	st, stale, err := x.stateFor(ctx, &open)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func (x *Index) FilteredChanneldata(ctx context.Context, open registry.Opened, p
 		}
 	}
 	form := "channeldata." + hex.EncodeToString(sum.Sum(nil)[:8])
-	return st.whole.get(form+"."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) {
+	d, err := st.whole.get(form+"."+open.Channel.ID+"."+open.ViewKey, func() (*Document, error) {
 		parts, err := x.filteredParts(ctx, open, st, views)
 		if err != nil {
 			return nil, err
@@ -49,6 +49,7 @@ func (x *Index) FilteredChanneldata(ctx context.Context, open registry.Opened, p
 		d.ContentType, d.Size, d.Open = "application/json", j.Size(), j.Open
 		return d, nil
 	})
+	return d.staleIf(stale), err
 }
 
 // FilteredCount says how many of the records of a subdir, as the channel serves

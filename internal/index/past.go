@@ -73,33 +73,31 @@ func (x *Index) loadPast(ctx context.Context, channel string, generation int64, 
 // only), a date (the end of that day, UTC) or an RFC 3339 time; what was private
 // then or is now stays closed by the rights of now.
 func (x *Index) At(ctx context.Context, open registry.Opened, spec, subdir string) (*View, error) {
-	st, err := x.stateAt(ctx, &open, spec)
+	st, stale, err := x.stateAt(ctx, &open, spec)
 	if err != nil {
 		return nil, err
 	}
-	return x.viewOf(ctx, open, st, subdir, false)
+	return x.viewOf(ctx, open, st, subdir, stale)
 }
 
-// stateAt gives the state that spec names; "" is what the channel serves now. It
-// brings open up to it.
-func (x *Index) stateAt(ctx context.Context, open *registry.Opened, spec string) (*state, error) {
+// stateAt gives the state that spec names, and whether it is one that was known before the
+// database went away; "" is what the channel serves now. It brings open up to it.
+func (x *Index) stateAt(ctx context.Context, open *registry.Opened, spec string) (st *state, stale bool, err error) {
 	if spec == "" {
-		st, _, err := x.stateFor(ctx, open)
-		return st, err
+		return x.stateFor(ctx, open)
 	}
 	generation, err := x.GenerationAt(ctx, *open, spec)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	asked := x.pastState
 	if g := open.Channel.FrozenAt; g != nil && *g == generation {
 		asked = x.frozenState
 	}
-	st, err := asked(ctx, open.Records().ID, generation)
-	if err != nil {
-		return nil, err
+	if st, err = asked(ctx, open.Records().ID, generation); err != nil {
+		return nil, false, err
 	}
-	return st, x.inTime(ctx, open, st)
+	return st, open.LastKnown, x.inTime(ctx, open, st)
 }
 
 // GenerationAt finds the generation that spec names, see registry.GenerationAt.

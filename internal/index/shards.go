@@ -200,7 +200,7 @@ func (x *Index) Shard(ctx context.Context, open registry.Opened, at, subdir, hex
 	var s *shard
 	ok := false
 	if at != "" || open.Channel.FrozenAt != nil {
-		if st, err = x.stateAt(ctx, &open, at); err != nil {
+		if st, _, err = x.stateAt(ctx, &open, at); err != nil {
 			return nil, err
 		}
 		s, ok = st.subdirs[subdir].shard(hash)

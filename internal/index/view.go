@@ -86,7 +86,7 @@ func (x *Index) stateFor(ctx context.Context, open *registry.Opened) (st *state,
 func (x *Index) servedBy(ctx context.Context, open registry.Opened) (st *state, stale bool, err error) {
 	if g := open.Channel.FrozenAt; g != nil {
 		st, err := x.frozenState(ctx, open.Records().ID, *g)
-		return st, false, err
+		return st, open.LastKnown, err
 	}
 	ch := x.channel(open.Records().ID)
 	generation, err := x.reg.Generation(ctx, ch.id)
@@ -98,7 +98,7 @@ func (x *Index) servedBy(ctx context.Context, open registry.Opened) (st *state, 
 			return known, true, nil
 		}
 	}
-	return st, false, err
+	return st, open.LastKnown, err
 }
 
 func (x *Index) viewOf(ctx context.Context, open registry.Opened, st *state, subdir string, stale bool) (*View, error) {
@@ -189,12 +189,18 @@ func (v *View) Document(ctx context.Context, form Form) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	if v.stale {
-		stale := *d
-		stale.Stale = true
-		return &stale, nil
+	return d.staleIf(v.stale), nil
+}
+
+// staleIf gives the document, which others share, and where it is to be told a copy that
+// says that it is stale.
+func (d *Document) staleIf(stale bool) *Document {
+	if d == nil || !stale {
+		return d
 	}
-	return d, nil
+	told := *d
+	told.Stale = true
+	return &told
 }
 
 // making is a form of a snapshot: each has a lock of its own, so that nobody waits

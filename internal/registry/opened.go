@@ -41,6 +41,8 @@ type Opened struct {
 	Rights int64
 	// door is the family of scopes by which it was decided.
 	door string
+	// LastKnown is whether the database is away and this is what was known before.
+	LastKnown bool
 }
 
 // Records is the channel whose records the opened one shows: that of which it is
@@ -133,7 +135,7 @@ func (r *Registry) openCached(ctx context.Context, actor access.Actor, ownerName
 	generation, err := r.opts.Gen.Current(ctx)
 	if err != nil {
 		if e, ok := r.opened.last(key); ok && e.opened.Public && actor.Anonymous() {
-			e.opened.Actor = actor
+			e.opened.Actor, e.opened.LastKnown = actor, true
 			return e.opened, nil
 		}
 		return Opened{}, err

@@ -4,6 +4,7 @@ package failure_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"terrarium/internal/apptest"
@@ -27,9 +28,16 @@ func TestDatabaseAway(t *testing.T) {
 	a := apptest.New(t, apptest.Setting("database", server.URL))
 	alice := a.User(t, "alice")
 	alice.Upload(t, "alice", condatest.Spec{}, "")
+	for _, name := range []string{"early", "late"} {
+		alice.Upload(t, "alice/frozen", condatest.Spec{Name: name}, "")
+	}
+	a.Want(t, http.StatusOK, "PATCH", "/api/v1/channels/alice/frozen", apptest.Request{
+		Token: alice.Token, Type: "application/json", Body: []byte(`{"frozen":true,"frozen_at":"1"}`),
+	})
 	known := []string{
 		"/conda/alice/noarch/repodata.json", "/conda/alice/noarch/repodata.json.zst", "/conda/alice/noarch/repodata_shards.msgpack.zst",
-		"/conda/alice/noarch/current_repodata.json",
+		"/conda/alice/noarch/current_repodata.json", "/conda/alice/channeldata.json", "/conda/alice/rss.xml",
+		"/conda/alice/frozen/noarch/repodata.json", "/conda/alice/frozen/channeldata.json",
 	}
 	before := map[string]string{}
 	for _, path := range known {
@@ -45,6 +53,9 @@ func TestDatabaseAway(t *testing.T) {
 		}
 		if got.Header.Get("X-Terrarium-Stale") == "" {
 			t.Errorf("%s does not say that it may be stale", path)
+		}
+		if control := got.Header.Get("Cache-Control"); strings.Contains(control, "public") {
+			t.Errorf("%s may be kept as fresh: %s", path, control)
 		}
 	}
 	for method, paths := range map[string][]string{
