@@ -2,6 +2,8 @@ package index
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/xml"
 	"net/url"
 	"time"
@@ -92,8 +94,11 @@ func (x *Index) feed(ctx context.Context, open registry.Opened, st *state, hidde
 	if err != nil {
 		return nil, err
 	}
-	d := &Document{ETag: st.etag(open, "feed"), Modified: newest}
-	return d.bytes("application/rss+xml", append([]byte(xml.Header), b...)), nil
+	b = append([]byte(xml.Header), b...)
+	// A summary changes without a generation, so that the text is in the tag, too.
+	sum := sha256.Sum256(b)
+	d := &Document{ETag: st.etag(open, "feed."+hex.EncodeToString(sum[:8])), Modified: newest}
+	return d.bytes("application/rss+xml", b), nil
 }
 
 // modified is the time of the newest change of any subdir.
