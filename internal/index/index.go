@@ -115,6 +115,7 @@ type channel struct {
 	// Held by build.
 	unsaved int         // names changed since the state was saved
 	cold    []*snapshot // of a saved state, whose shards and text are not filled yet
+	wrong   bool        // what is saved proved to be wrong, and is there perhaps
 }
 
 // state is a channel at one generation. It never changes once it is published.
@@ -198,7 +199,7 @@ func (x *Index) upToWith(ctx context.Context, ch *channel, generation int64, ahe
 		return cur, nil
 	}
 	var next *state
-	if cur == nil {
+	if cur == nil && !ch.wrong {
 		if cur, err = x.saved(ctx, ch, generation); err != nil {
 			return nil, err
 		}

@@ -146,7 +146,28 @@ func (x *Index) Fill(ctx context.Context) error {
 		if err := x.fillAll(ctx, ch, cold); err != nil {
 			return err
 		}
+		if err := x.dropWrong(ctx, ch); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// dropWrong takes away what is saved of a channel where that proved to be wrong. Until it
+// is gone, this process does not read it, nor saves another behind it.
+func (x *Index) dropWrong(ctx context.Context, ch *channel) error {
+	ch.build.Lock()
+	wrong := ch.wrong
+	ch.build.Unlock()
+	if !wrong {
+		return nil
+	}
+	if _, err := x.db.Exec(ctx, "DELETE FROM index_states WHERE channel_id = $1", ch.id); err != nil {
+		return err
+	}
+	ch.build.Lock()
+	ch.wrong = false
+	ch.build.Unlock()
 	return nil
 }
 
@@ -197,11 +218,9 @@ func (x *Index) fill(ctx context.Context, ch *channel, s *snapshot) (same bool, 
 		return true, nil
 	}
 	x.opt.Log.ErrorContext(ctx, "the saved state of an index was not what the records say, and is made from rows", "channel", ch.id, "subdir", s.subdir)
-	if _, err := x.db.Exec(ctx, "DELETE FROM index_states WHERE channel_id = $1", ch.id); err != nil {
-		return false, err
-	}
 	ch.build.Lock()
 	defer ch.build.Unlock()
+	ch.wrong = true // before it is taken away, which may fail
 	ch.shards.forget()
 	ch.current.Store(nil)
 	x.frozen.forget(ch.id)
@@ -224,9 +243,9 @@ func (x *Index) Save(ctx context.Context, all bool) error {
 
 func (x *Index) save(ctx context.Context, ch *channel, all bool) error {
 	ch.build.Lock()
-	st, unsaved := ch.current.Load(), ch.unsaved
+	st, unsaved, wrong := ch.current.Load(), ch.unsaved, ch.wrong
 	ch.build.Unlock()
-	if st == nil || unsaved == 0 {
+	if st == nil || unsaved == 0 || wrong {
 		return nil
 	}
 	names, size := 0, 0

@@ -201,6 +201,81 @@ func TestSavedStateIsWrong(t *testing.T) {
 	})
 }
 
+// A saved state that proved to be wrong is served no longer, also where it cannot be taken
+// away, as on a full disk, and also by who is frozen at it; it goes as soon as it can.
+func TestSavedStateIsWrongAndStays(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		w := newWorld(t, db)
+		ctx := t.Context()
+		open := w.open(w.ana, "main")
+		for i := range 12 {
+			w.upload("main", condatest.Spec{Name: fmt.Sprintf("name%d", i)}, false)
+		}
+		frozen := open
+		frozen.Channel.FrozenAt = new(int64(12))
+		want, _ := w.document(w.replica(), open, "", "noarch", index.ShardIndex)
+		first, _ := w.saving()
+		if err := first.Warm(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := first.Save(ctx, true); err != nil {
+			t.Fatal(err)
+		}
+		var data []byte
+		if err := db.Row(ctx, "SELECT entries FROM index_states").Scan(&data); err != nil {
+			t.Fatal("nothing was saved:", err)
+		}
+		data[len(data)-1] ^= 1 // of a hash
+		for _, q := range []string{
+			"CREATE TABLE pins (channel_id TEXT NOT NULL REFERENCES index_states (channel_id))", "INSERT INTO pins SELECT channel_id FROM index_states",
+		} {
+			if _, err := db.Exec(ctx, q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := db.Exec(ctx, "UPDATE index_states SET entries = $1", data); err != nil {
+			t.Fatal(err)
+		}
+		x, _ := w.saving()
+		for _, o := range []registry.Opened{open, frozen} {
+			if early, _ := w.document(x, o, "", "noarch", index.ShardIndex); bytes.Equal(early, want) {
+				t.Fatal("the wrong hash is not served")
+			}
+		}
+		if err := x.Fill(ctx); err == nil {
+			t.Error("what is pinned was taken away")
+		}
+		check := func(when string) *index.Document {
+			t.Helper()
+			got, d := w.document(x, open, "", "noarch", index.ShardIndex)
+			served, _ := w.document(x, frozen, "", "noarch", index.ShardIndex)
+			if !bytes.Equal(got, want) || !bytes.Equal(served, want) {
+				t.Errorf("%s: what the wrong state said is served on", when)
+			}
+			return d
+		}
+		before := check("known to be wrong")
+		if err := x.Save(ctx, true); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.Exec(ctx, "DELETE FROM pins"); err != nil {
+			t.Fatal(err)
+		}
+		if err := x.Fill(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if after := check("taken away"); after != before {
+			t.Error("the state that was made from rows was thrown away with the saved one")
+		}
+		if err := x.Save(ctx, true); err != nil {
+			t.Fatal(err)
+		}
+		if y, log := w.saving(); y.Warm(ctx) != nil || y.Fill(ctx) != nil || log.Len() > 0 {
+			t.Errorf("what is saved after a wrong state: %s", log)
+		}
+	})
+}
+
 // A view of a predicate that was made of a wrong saved state goes with it, also where no
 // generation comes that would bring it up.
 func TestSavedStateIsWrongInViews(t *testing.T) {
