@@ -78,9 +78,11 @@ func (d *Dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 }
 
 // HTTPClient gives a client that connects only by this dialer, follows at most
-// ten redirects and none from https to http. It uses no proxy of the
-// environment: a proxy would look names up behind our back. It has no overall
-// time limit, since files are large; a request's context bounds it.
+// ten redirects and none from https to http. Who is redirected to learns neither
+// the address that redirected nor, on another host or port, the Authorization that
+// was meant for it. It uses no proxy of the environment: a proxy would look names
+// up behind our back. It has no overall time limit, since files are large; a
+// request's context bounds it.
 func (d *Dialer) HTTPClient() *http.Client {
 	return &http.Client{
 		Transport: &http.Transport{
@@ -103,6 +105,11 @@ func checkRedirect(to *http.Request, via []*http.Request) error {
 	}
 	if via[len(via)-1].URL.Scheme == "https" && to.URL.Scheme != "https" {
 		return errs.New(errs.Forbidden, "%s redirects from https to %s, which is not followed.", via[0].URL.Host, to.URL.Scheme)
+	}
+	to.Header.Del("Referer") // the path of an address may hold a token
+	if to.URL.Host != via[0].URL.Host {
+		// net/http takes subdomains and other ports for the same host.
+		to.Header.Del("Authorization")
 	}
 	return nil
 }
