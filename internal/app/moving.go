@@ -39,7 +39,7 @@ func (a *App) Move(ctx context.Context, actor access.Actor, m Moving, begun func
 	if m.Token != "" && m.MetadataOnly {
 		return nil, errTokenLater()
 	}
-	channels, private, err := a.moving(ctx, m)
+	channels, public, err := a.moving(ctx, m)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +57,8 @@ func (a *App) Move(ctx context.Context, actor access.Actor, m Moving, begun func
 		if err != nil {
 			return done, err
 		}
-		if private != nil {
-			src.Private = func(name string) bool { return private[name] }
+		if public != nil {
+			src.Private = func(name string) bool { return !public[name] }
 		}
 		report, err := a.Registry.Import(ctx, actor, m.Owner, channel, src, progress)
 		if len(report.Subdirs) > 0 || err == nil {
@@ -71,7 +71,8 @@ func (a *App) Move(ctx context.Context, actor access.Actor, m Moving, begun func
 	return done, nil
 }
 
-// moving gives the channels to be made, and which packages are to be private.
+// moving gives the channels to be made, and which packages are to be public; nil =
+// all, since what is read without a token is read by everybody.
 func (a *App) moving(ctx context.Context, m Moving) ([]string, map[string]bool, error) {
 	switch {
 	case !m.Labels:
@@ -89,8 +90,11 @@ func (a *App) moving(ctx context.Context, m Moving) ([]string, map[string]bool, 
 	if err != nil {
 		return nil, nil, err
 	}
-	private, err := up.private(ctx)
-	return labels, private, err
+	if m.Token == "" {
+		return labels, nil, nil
+	}
+	public, err := up.public(ctx)
+	return labels, public, err
 }
 
 // importSource makes the source of one channel.

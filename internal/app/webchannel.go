@@ -258,22 +258,21 @@ func (u upstream) labels(ctx context.Context) ([]string, error) {
 	return slices.Compact(list), nil
 }
 
-// private lists the private packages of the owner that the token shows.
-func (u upstream) private(ctx context.Context) (map[string]bool, error) {
+// public lists the packages that the API calls public. One that it does not name
+// may be private: a token that may read the channel need not show it there.
+func (u upstream) public(ctx context.Context) (map[string]bool, error) {
 	var said []struct {
 		Name   string `json:"name"`
-		Public *bool  `json:"public"`
+		Public bool   `json:"public"`
 	}
 	if err := u.get(ctx, "/packages/"+url.PathEscape(u.owner), &said); err != nil {
 		return nil, err
 	}
-	private := map[string]bool{}
+	public := map[string]bool{}
 	for _, p := range said {
-		if p.Public != nil && !*p.Public {
-			private[conda.NormalizeName(p.Name)] = true
-		}
+		public[conda.NormalizeName(p.Name)] = p.Public
 	}
-	return private, nil
+	return public, nil
 }
 
 // errTokenLater refuses a token where files are fetched when nobody has it any more.
