@@ -106,6 +106,11 @@ func (a *App) importSource(ctx context.Context, m Moving) (registry.ImportSource
 			return registry.ImportSource{}, err
 		}
 		src.Files, src.Name = web, web.shown
+		if m.Token != "" {
+			if src.Anybody, err = newWebChannel(ctx, a.Dial.HTTPClient(), m.Source, ""); err != nil {
+				return registry.ImportSource{}, err
+			}
+		}
 		if src.BaseURL == "" {
 			src.BaseURL = web.shown
 		}

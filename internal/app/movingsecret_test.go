@@ -22,6 +22,7 @@ func TestMoveKeepsSecrets(t *testing.T) {
 	ana.Upload(t, "ana/inner", condatest.Spec{Name: "inner"}, "")
 	from.Want(t, http.StatusOK, "PATCH", "/api/v1/channels/ana/inner", apptest.Request{Token: ana.Token, Body: []byte(`{"visibility":"private"}`)})
 	for name, token := range map[string]string{
+		"all scopes":    ana.Token,
 		"download only": ana.NewToken(t, account.NewToken{Name: "download", Scopes: []string{"conda:download"}}),
 	} {
 		t.Run(name, func(t *testing.T) {

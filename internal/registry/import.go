@@ -30,6 +30,10 @@ type ImportSource struct {
 	BaseURL string
 	// Private says which packages are to be private, by name; nil = none.
 	Private func(name string) bool
+	// Anybody is what everybody may read of Files; nil = all. A channel that is
+	// made for a source of which they may not read the documents is private, and
+	// one that is not private does not take it.
+	Anybody fs.FS
 	// Ended is told what became of each subdir that is visible now; it may be
 	// nil.
 	Ended func(subdir string, n ImportCount)
@@ -87,7 +91,11 @@ func (r *Registry) Import(ctx context.Context, actor access.Actor, owner, channe
 	if err != nil {
 		return ImportReport{}, err
 	}
-	i := &importer{r: r, actor: actor, src: src, progress: progress, packages: map[string]*importedPackage{}}
+	closed, err := src.closed(subdirs)
+	if err != nil {
+		return ImportReport{}, err
+	}
+	i := &importer{r: r, actor: actor, src: src, closed: closed, progress: progress, packages: map[string]*importedPackage{}}
 	report := ImportReport{Subdirs: map[string]ImportCount{}}
 	for _, subdir := range subdirs {
 		count, err := i.importSubdir(ctx, owner, channel, subdir)
@@ -213,7 +221,13 @@ func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string)
 		if err := open(ch); err != nil {
 			return Channel{}, err
 		}
+		if i.closed && ch.ID == "" {
+			ch.Visibility = access.Private
+		}
 		if ch, err = c.ensureChannel(ctx, o, ch); err != nil {
+			return Channel{}, err
+		}
+		if err := i.mayShow(ch); err != nil {
 			return Channel{}, err
 		}
 		if _, err = c.exec(ctx, "UPDATE channels SET source = $2 WHERE id = $1", ch.ID, i.src.Name); err != nil {
@@ -270,6 +284,9 @@ func (i *importer) end(ctx context.Context) error {
 			return err
 		}
 		if err := open(ch); err != nil {
+			return err
+		}
+		if err := i.mayShow(ch); err != nil {
 			return err
 		}
 		after := map[string]any{}

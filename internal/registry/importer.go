@@ -30,6 +30,7 @@ type importer struct {
 	r        *Registry
 	actor    access.Actor
 	src      ImportSource
+	closed   bool // not everybody may read the source
 	progress ImportProgress
 	packages map[string]*importedPackage // those met so far, over all subdirs
 
