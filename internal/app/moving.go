@@ -99,6 +99,15 @@ func (a *App) moving(ctx context.Context, m Moving) ([]string, map[string]bool, 
 
 // importSource makes the source of one channel.
 func (a *App) importSource(ctx context.Context, m Moving) (registry.ImportSource, error) {
+	if m.BaseURL != "" {
+		u, err := url.Parse(m.BaseURL)
+		if err != nil {
+			return registry.ImportSource{}, errs.New(errs.Invalid, "Where files are to be fetched from is no address.").On("base_url")
+		}
+		if err := tells(u); err != nil {
+			return registry.ImportSource{}, err.On("base_url")
+		}
+	}
 	src := registry.ImportSource{Subdirs: m.Subdirs, MetadataOnly: m.MetadataOnly, BaseURL: m.BaseURL, Name: m.Source}
 	if m.remote() {
 		web, err := newWebChannel(ctx, a.Dial.HTTPClient(), m.Source, m.Token)

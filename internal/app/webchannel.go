@@ -40,8 +40,8 @@ func newWebChannel(ctx context.Context, client *http.Client, address, token stri
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, errs.New(errs.Invalid, "The source is neither a folder nor the http or https address of a channel.").On("source")
 	}
-	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errs.New(errs.Invalid, "The address of a channel has no user, query or fragment. Give a token by its environment variable.").On("source")
+	if err := tells(u); err != nil {
+		return nil, err.On("source")
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), ""
 	w := &webChannel{ctx: ctx, client: client, base: u.String(), shown: u.String()}
@@ -50,6 +50,18 @@ func newWebChannel(ctx context.Context, client *http.Client, address, token stri
 		w.base = u.String()
 	}
 	return w, nil
+}
+
+// tells refuses an address that has, or may have, a secret in it: the page of the
+// channel, its files and the audit log name it.
+func tells(u *url.URL) *errs.Error {
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errs.New(errs.Invalid, "The address of a channel has no user, query or fragment. Give a token by its environment variable, with --token-env.")
+	}
+	if _, after, found := strings.Cut(u.Path, "/t/"); found && strings.Trim(after, "/") != "" && u.Scheme != "file" {
+		return errs.New(errs.Invalid, "The address of a channel has no /t/TOKEN in it, since others see the address. Give the token by its environment variable, with --token-env.")
+	}
+	return nil
 }
 
 // get asks for a file of the channel.
