@@ -304,6 +304,9 @@ func (i *importer) end(ctx context.Context) error {
 			if err := c.mayReplace(ctx, ch, present); err != nil {
 				return err
 			}
+			if err := i.shut(ctx, c); err != nil {
+				return err
+			}
 			err = i.staging.current(ctx, c, map[string]*subdirChange{
 				i.subdir: {names: map[string]bool{}, staged: i.names, added: int64(count.Added + count.Changed), removed: int64(count.Changed)},
 			})
@@ -314,9 +317,6 @@ func (i *importer) end(ctx context.Context) error {
 				return err
 			}
 			after["generation"] = i.staging.generation
-			if i.src.Private != nil {
-				c.bumpAccess()
-			}
 		}
 		if err := i.remember(ctx, c); err != nil {
 			return err

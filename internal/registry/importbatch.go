@@ -82,13 +82,13 @@ func (i *importer) look(ctx context.Context, batch []*entry, b *importedBatch) e
 		err := i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
 			var name string
 			p := &importedPackage{}
-			if err := rows.Scan(&name, &p.id, &p.staging); err != nil {
+			if err := rows.Scan(&name, &p.id, &p.private, &p.staging); err != nil {
 				return err
 			}
 			i.packages[name] = p
 			packages = append(packages, p.id)
 			return nil
-		}, `SELECT p.name, p.id, coalesce(s.id, '') FROM package_rows p LEFT JOIN stagings s ON s.id = p.staging
+		}, `SELECT p.name, p.id, p.private, coalesce(s.id, '') FROM package_rows p LEFT JOIN stagings s ON s.id = p.staging
 			WHERE p.owner_id = $1 AND p.deleted_at IS NULL AND p.name IN (SELECT value FROM `+i.r.db.EachText("$2")+` AS wanted)`, i.owner.ID, unknown)
 		if err != nil {
 			return fmt.Errorf("look for the packages of a batch: %w", err)
@@ -108,7 +108,11 @@ func (i *importer) look(ctx context.Context, batch []*entry, b *importedBatch) e
 			return fmt.Errorf("look for the releases of a batch: %w", err)
 		}
 	}
-	return i.lookFiles(ctx, batch)
+	if err := i.lookFiles(ctx, batch); err != nil {
+		return err
+	}
+	i.judgePrivacy(batch)
+	return nil
 }
 
 // lookFiles finds the files that have the names of a batch, and judges each entry.

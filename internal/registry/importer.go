@@ -52,6 +52,7 @@ type importer struct {
 type importedPackage struct {
 	id        string
 	staging   string // what hides it: the import at hand, or "" where it is there
+	private   bool   // when it was looked for
 	made      bool   // by this import, which therefore knows what its files say
 	dirty     bool   // that changed since it was written
 	latest    newest

@@ -143,9 +143,10 @@ func (c *change) createPackage(ctx context.Context, o owner, name string, privat
 	}
 	if adopted != "" {
 		p.ID = adopted
-		_, err = c.exec(ctx, `UPDATE package_rows SET private = $2, summary = $3, attrs = $4, types = $5, license = $6, platforms = $7, latest = '', released_at = NULL, search_text = $8,
-			created_by = $9, created_at = $10, modified_at = $10 WHERE id = $1`,
-			p.ID, p.Private, p.Summary, p.Attrs, p.Types, p.License, p.Platforms, searchText(p), p.CreatedBy, p.CreatedAt)
+		// One that is private where it is loaded from stays so.
+		err = c.tx.Row(ctx, `UPDATE package_rows SET private = (private OR $2), summary = $3, attrs = $4, types = $5, license = $6, platforms = $7, latest = '', released_at = NULL, search_text = $8,
+			created_by = $9, created_at = $10, modified_at = $10 WHERE id = $1 RETURNING private`,
+			p.ID, p.Private, p.Summary, p.Attrs, p.Types, p.License, p.Platforms, searchText(p), p.CreatedBy, p.CreatedAt).Scan(&p.Private)
 	} else {
 		_, err = c.exec(ctx, `INSERT INTO package_rows (id, owner_id, name, private, summary, attrs, types, license, platforms, search_text, created_by, created_at, modified_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $12)`,
@@ -154,7 +155,7 @@ func (c *change) createPackage(ctx context.Context, o owner, name string, privat
 	if err != nil {
 		return Package{}, fmt.Errorf("insert package %s: %w", p.FullName(), err)
 	}
-	if private {
+	if p.Private {
 		c.bumpAccess()
 	}
 	return p, c.audit(ctx, audit.Entry{
