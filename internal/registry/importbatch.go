@@ -25,7 +25,7 @@ const importAttempts = 10
 // the writes alone; where somebody was quicker, it is looked at again.
 func (i *importer) take(ctx context.Context, batch []*entry, count *ImportCount) error {
 	for try := 1; ; try++ {
-		b := &importedBatch{releases: map[releaseKey]string{}}
+		b := &importedBatch{releases: map[releaseKey]string{}, madeReleases: map[string]bool{}, again: try > 1}
 		if err := i.look(ctx, batch, b); err != nil {
 			return err
 		}
@@ -51,8 +51,10 @@ func (i *importer) take(ctx context.Context, batch []*entry, count *ImportCount)
 
 // importedBatch is what is known of a batch beside its entries.
 type importedBatch struct {
-	releases map[releaseKey]string // id of a release that is there
-	made     []string              // names of packages that the batch makes
+	releases     map[releaseKey]string // id of a release that is there, or that the batch makes
+	made         []string              // names of packages that the batch makes
+	madeReleases map[string]bool       // ids of releases that it makes
+	again        bool                  // somebody was quicker, perhaps with a package that this import had made
 }
 
 type releaseKey struct{ packageID, version string }
@@ -69,14 +71,16 @@ func (i *importer) look(ctx context.Context, batch []*entry, b *importedBatch) e
 		}
 		seen[name] = true
 		switch p := i.packages[name]; {
-		case p == nil || !p.made && p.staging == "": // it may have gone meanwhile
+		case b.again || p == nil || !p.made && p.staging == "": // it may have gone meanwhile
 			unknown = append(unknown, name)
 		default:
 			packages = append(packages, p.id)
 		}
 	}
 	if len(unknown) > 0 {
+		before := map[string]*importedPackage{}
 		for _, name := range unknown {
+			before[name] = i.packages[name]
 			delete(i.packages, name)
 		}
 		err := i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
@@ -84,6 +88,9 @@ func (i *importer) look(ctx context.Context, batch []*entry, b *importedBatch) e
 			p := &importedPackage{}
 			if err := rows.Scan(&name, &p.id, &p.private, &p.staging); err != nil {
 				return err
+			}
+			if was := before[name]; was != nil && was.made && was.id == p.id {
+				p = was // what its files say is known
 			}
 			i.packages[name] = p
 			packages = append(packages, p.id)
@@ -299,24 +306,29 @@ func (i *importer) took(batch []*entry, count *ImportCount) {
 // verify looks, inside the transaction, that what a batch builds upon is still
 // there.
 func (i *importer) verify(ctx context.Context, tx *sqldb.DB, batch []*entry, b *importedBatch) error {
-	var packages, files []string
+	var packages, releases, files []string
 	for _, e := range batch {
 		switch e.fate(i.staging.generation) {
 		case fateNew:
-			if name := packageName(e.record.Name); !slices.Contains(b.made, name) {
+			name := packageName(e.record.Name)
+			if !slices.Contains(b.made, name) {
 				packages = append(packages, i.packages[name].id)
+			}
+			if id := b.releases[releaseKey{i.packages[name].id, e.record.Version}]; !b.madeReleases[id] {
+				releases = append(releases, id)
 			}
 		case fateListed, fateChanged, fateStaged, fateRestaged, fateKept:
 			files = append(files, e.old.id)
 		case fateLeftOut:
 		}
 	}
-	packages = sortedSet(packages)
+	packages, releases = sortedSet(packages), sortedSet(releases)
 	for _, check := range []struct {
 		ids   []string
 		query string
 	}{
 		{packages, "SELECT id FROM package_rows WHERE deleted_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted)" + tx.ForUpdate()},
+		{releases, "SELECT id FROM release_rows WHERE deleted_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted)" + tx.ForUpdate()},
 		{files, "SELECT id FROM file_rows WHERE deleted_at IS NULL AND withdrawn_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted)" + tx.ForUpdate()},
 	} {
 		if len(check.ids) == 0 {

@@ -121,7 +121,7 @@ func (i *importer) addFile(rows *importedRows, e *entry, b *importedBatch) strin
 	release := b.releases[releaseKey{p.id, rec.Version}]
 	if release == "" {
 		release = access.NewID(now)
-		b.releases[releaseKey{p.id, rec.Version}] = release
+		b.releases[releaseKey{p.id, rec.Version}], b.madeReleases[release] = release, true
 		rows.releases = append(rows.releases, []any{release, p.id, rec.Version, e.about(), i.actor.Name, i.stamp, i.staging.id})
 	}
 	id, source := access.NewID(now), ""

@@ -252,11 +252,14 @@ func (r *Registry) SetPrivate(ctx context.Context, actor access.Actor, owner, na
 }
 
 // DeletePackage puts all files of the package into the trash and frees its name;
-// write is needed.
+// write is needed. While an import brings files of it, it is errs.Unavailable.
 func (r *Registry) DeletePackage(ctx context.Context, actor access.Actor, owner, name string) error {
 	return r.change(ctx, actor, "delete", func(ctx context.Context, c *change) error {
 		p, err := c.loadPackage(ctx, access.Write, owner, name)
 		if err != nil {
+			return err
+		}
+		if err := c.unloaded(ctx, "Files of "+p.FullName()+" are", p.OwnerName, "f.package_id = $1", p.ID); err != nil {
 			return err
 		}
 		// Their ids alone, which an index has: of thousands of files, everybody waits

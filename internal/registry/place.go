@@ -243,6 +243,12 @@ func (c *change) unhidden(ctx context.Context, o owner, a accepted) error {
 	if a.Type != "conda" {
 		return nil
 	}
+	return c.unloaded(ctx, a.FileName+" is", o.Name, "f.owner_id = $1 AND f.subdir = $2 AND f.name_key = $3 AND f.type = 'conda'", o.ID, a.Subdir, strings.ToLower(a.FileName))
+}
+
+// unloaded is unhidden for all files f that a condition chooses; what they are
+// begins the sentence of the refusal.
+func (c *change) unloaded(ctx context.Context, what, ownerName, condition string, args ...any) error {
 	if some, err := c.stagings(ctx); err != nil || !some {
 		return err
 	}
@@ -251,24 +257,29 @@ func (c *change) unhidden(ctx context.Context, o owner, a accepted) error {
 		held time.Time
 	}
 	files, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, h *hidden) error { return rows.Scan(&h.id, &h.held) },
-		`SELECT f.id, s.held_until FROM file_rows f JOIN stagings s ON s.id = f.staging
-		WHERE f.owner_id = $1 AND f.subdir = $2 AND f.name_key = $3 AND f.type = 'conda' AND f.deleted_at IS NULL`, o.ID, a.Subdir, strings.ToLower(a.FileName))
+		"SELECT f.id, s.held_until FROM file_rows f JOIN stagings s ON s.id = f.staging WHERE f.deleted_at IS NULL AND "+condition, args...)
 	if err != nil {
-		return fmt.Errorf("look for %s among what is being loaded: %w", a.FileName, err)
+		return fmt.Errorf("look among what is being loaded: %w", err)
 	}
-	for _, f := range files {
+	if len(files) == 0 {
+		return nil
+	}
+	ids := make([]string, len(files))
+	for i, f := range files {
 		if f.held.After(c.now) {
-			return errs.New(errs.Unavailable, "%s is being imported into a channel of %s at this moment. Try again when that is done.", a.FileName, o.Name).Because("staging")
+			return errs.New(errs.Unavailable, "%s being imported into a channel of %s at this moment. Try again when that is done.", what, ownerName).Because("staging")
 		}
-		// An import that was broken off has it, and may never go on.
-		for _, table := range []string{"records", "file_channels", "file_info", "download_days"} {
-			if _, err := c.exec(ctx, "DELETE FROM "+table+" WHERE file_id = $1", f.id); err != nil {
-				return fmt.Errorf("take %s from an import that was broken off: %w", a.FileName, err)
-			}
+		ids[i] = f.id
+	}
+	// Imports that were broken off have them, and may never go on.
+	loaded := "(SELECT value FROM " + c.tx.EachText("$1") + " AS loaded)"
+	for _, table := range []string{"records", "file_channels", "file_info", "download_days"} {
+		if _, err := c.exec(ctx, "DELETE FROM "+table+" WHERE file_id IN "+loaded, ids); err != nil {
+			return fmt.Errorf("take files from an import that was broken off: %w", err)
 		}
-		if _, err := c.exec(ctx, "DELETE FROM file_rows WHERE id = $1", f.id); err != nil {
-			return fmt.Errorf("take %s from an import that was broken off: %w", a.FileName, err)
-		}
+	}
+	if _, err := c.exec(ctx, "DELETE FROM file_rows WHERE id IN "+loaded, ids); err != nil {
+		return fmt.Errorf("take files from an import that was broken off: %w", err)
 	}
 	return nil
 }

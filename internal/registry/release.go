@@ -190,7 +190,7 @@ func (r *Registry) UpdateRelease(ctx context.Context, actor access.Actor, owner,
 }
 
 // DeleteRelease puts all files of a version into the trash and frees it; write is
-// needed.
+// needed. While an import brings files of it, it is errs.Unavailable.
 func (r *Registry) DeleteRelease(ctx context.Context, actor access.Actor, owner, pkg, version string) error {
 	return r.change(ctx, actor, "delete", func(ctx context.Context, c *change) error {
 		p, err := c.loadPackage(ctx, access.Write, owner, pkg)
@@ -201,6 +201,10 @@ func (r *Registry) DeleteRelease(ctx context.Context, actor access.Actor, owner,
 			return err
 		}
 		rel, err := findRelease(ctx, c.tx, p, version)
+		if err != nil {
+			return err
+		}
+		err = c.unloaded(ctx, "Files of "+p.FullName()+" "+version+" are", p.OwnerName, "f.package_id = $1 AND f.version = $2 AND f.release_id = $3", p.ID, version, rel.ID)
 		if err != nil {
 			return err
 		}
