@@ -206,6 +206,7 @@ func (i *importer) broken(ctx context.Context, cause error) {
 // begin stages the import of a subdir.
 func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string) (err error) {
 	i.subdir, i.count, i.names, i.present, i.discarded = subdir, ImportCount{}, map[string]bool{}, nil, false
+	i.shared = map[string]bool{}
 	i.staging, err = i.r.stage(ctx, i.actor, "import", i.src.Name+" "+subdir, func(ctx context.Context, c *change) (Channel, error) {
 		o, err := loadOwner(ctx, c.tx, ownerName)
 		if err != nil {
@@ -314,6 +315,9 @@ func (i *importer) end(ctx context.Context) error {
 				return err
 			}
 			if _, err := c.giveLabel(ctx, ch, ids(present)); err != nil {
+				return err
+			}
+			if err := i.adoptShared(ctx, c); err != nil {
 				return err
 			}
 			after["generation"] = i.staging.generation

@@ -94,6 +94,9 @@ func (i *importer) look(ctx context.Context, batch []*entry, b *importedBatch) e
 			}
 			i.packages[name] = p
 			packages = append(packages, p.id)
+			if p.staging != "" && p.staging != i.staging.id {
+				i.shared[p.id] = true
+			}
 			return nil
 		}, `SELECT p.name, p.id, p.private, coalesce(s.id, '') FROM package_rows p LEFT JOIN stagings s ON s.id = p.staging
 			WHERE p.owner_id = $1 AND p.deleted_at IS NULL AND p.name IN (SELECT value FROM `+i.r.db.EachText("$2")+` AS wanted)`, i.owner.ID, unknown)
@@ -103,14 +106,18 @@ func (i *importer) look(ctx context.Context, batch []*entry, b *importedBatch) e
 	}
 	if len(packages) > 0 {
 		err := i.r.db.EachRow(ctx, func(rows *sqldb.Rows) error {
-			var id string
+			var id, staging string
 			var key releaseKey
-			if err := rows.Scan(&id, &key.packageID, &key.version); err != nil {
+			if err := rows.Scan(&id, &key.packageID, &key.version, &staging); err != nil {
 				return err
 			}
 			b.releases[key] = id
+			if staging != "" && staging != i.staging.id {
+				i.shared[key.packageID] = true
+			}
 			return nil
-		}, "SELECT id, package_id, version FROM release_rows WHERE deleted_at IS NULL AND package_id IN (SELECT value FROM "+i.r.db.EachText("$1")+" AS wanted)", packages)
+		}, `SELECT r.id, r.package_id, r.version, coalesce(s.id, '') FROM release_rows r LEFT JOIN stagings s ON s.id = r.staging
+			WHERE r.deleted_at IS NULL AND r.package_id IN (SELECT value FROM `+i.r.db.EachText("$1")+` AS wanted)`, packages)
 		if err != nil {
 			return fmt.Errorf("look for the releases of a batch: %w", err)
 		}

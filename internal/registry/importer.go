@@ -46,6 +46,7 @@ type importer struct {
 	present   []File          // files of the owner that only need the label
 	discarded bool            // what an earlier try had staged was taken away, and the staging with it
 	marks     marks
+	shared    map[string]bool // ids of packages that another import has made, or releases of which
 }
 
 // importedPackage is a package that gets files, and what they say of it.

@@ -140,6 +140,27 @@ func (i *importer) addFile(rows *importedRows, e *entry, b *importedBatch) strin
 	return id
 }
 
+// adoptShared makes packages and releases visible that another import has made, that
+// goes on or was broken off, and of which files are visible now.
+func (i *importer) adoptShared(ctx context.Context, c *change) error {
+	if len(i.shared) == 0 {
+		return nil
+	}
+	packages := slices.Sorted(maps.Keys(i.shared))
+	of := " IN (SELECT value FROM " + c.tx.EachText("$1") + " AS shared) AND staging IN (SELECT id FROM stagings)"
+	const with = " AND EXISTS (SELECT 1 FROM file_rows f WHERE f.deleted_at IS NULL AND f.staging = $2 AND "
+	for _, query := range []string{
+		"UPDATE package_rows SET staging = NULL WHERE id" + of + with + "f.package_id = package_rows.id)",
+		"UPDATE release_rows SET staging = NULL WHERE package_id" + of + with + "f.package_id = release_rows.package_id AND f.version = release_rows.version AND f.release_id = release_rows.id)",
+	} {
+		if _, err := c.exec(ctx, query, packages, i.staging.id); err != nil {
+			return fmt.Errorf("adopt what another import has made: %w", err)
+		}
+	}
+	c.bumpAccess() // one of them may be private
+	return nil
+}
+
 // each hands out rows one by one, for CopyIn.
 func each(rows [][]any) func() ([]any, bool, error) {
 	next := 0

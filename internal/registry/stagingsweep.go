@@ -120,16 +120,28 @@ func (s *staging) sweepNames(ctx context.Context) error {
 
 // sweepEnd takes away packages and releases, which nobody has ever seen, and the
 // staging itself. Their rows stay, deleted: to remove one, the database would look
-// through all files for a reference.
+// through all files for a reference. Those of which another import has files, too,
+// are that one's from then on.
 func (s *staging) sweepEnd(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.r.change(ctx, access.System(), s.cause, func(ctx context.Context, c *change) error {
-		for _, query := range []string{
-			"UPDATE release_rows SET deleted_at = $2, staging = NULL WHERE staging = $1",
-			"UPDATE package_rows SET deleted_at = $2, staging = NULL WHERE staging = $1",
+		for _, t := range []struct{ table, files string }{
+			{"package_rows", "f.package_id = package_rows.id"},
+			{"release_rows", "f.package_id = release_rows.package_id AND f.version = release_rows.version AND f.release_id = release_rows.id"},
 		} {
-			if _, err := c.exec(ctx, query, s.id, c.now); err != nil {
+			// Locked first, so that the files of a batch that relies on them are seen.
+			if lock := c.lock(); lock != "" {
+				if _, err := sqldb.All(ctx, c.tx, sqldb.Scalar[string], "SELECT id FROM "+t.table+" WHERE staging = $1 ORDER BY id"+lock, s.id); err != nil {
+					return err
+				}
+			}
+			others := " FROM file_rows f WHERE " + t.files + " AND f.deleted_at IS NULL"
+			_, err := c.exec(ctx, "UPDATE "+t.table+" SET staging = (SELECT min(f.staging)"+others+") WHERE staging = $1 AND deleted_at IS NULL AND EXISTS (SELECT 1"+others+")", s.id)
+			if err != nil {
+				return err
+			}
+			if _, err := c.exec(ctx, "UPDATE "+t.table+" SET deleted_at = $2, staging = NULL WHERE staging = $1", s.id, c.now); err != nil {
 				return err
 			}
 		}
