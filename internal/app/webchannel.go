@@ -104,13 +104,17 @@ func (w *webChannel) Open(name string) (fs.File, error) {
 }
 
 // Stat implements fs.StatFS. Some servers answer HEAD for no index of shards, so it
-// is GET for that.
+// is GET for that, and where HEAD is refused: an address that was signed for GET
+// alone may stand behind a redirect.
 func (w *webChannel) Stat(name string) (fs.FileInfo, error) {
 	method := http.MethodHead
 	if strings.HasSuffix(name, ".msgpack.zst") {
 		method = http.MethodGet
 	}
 	resp, err := w.get(method, name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && method == http.MethodHead {
+		resp, err = w.get(http.MethodGet, name)
+	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
 	}

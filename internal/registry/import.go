@@ -3,6 +3,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -134,7 +135,14 @@ func (s ImportSource) subdirs() ([]string, error) {
 	}
 	found := []string{}
 	for _, e := range entries {
-		if conda.CheckSubdir(e.Name()) == nil && (len(s.Subdirs) == 0 || slices.Contains(s.Subdirs, e.Name())) && s.document(e.Name()) != "" {
+		if conda.CheckSubdir(e.Name()) != nil || len(s.Subdirs) > 0 && !slices.Contains(s.Subdirs, e.Name()) {
+			continue
+		}
+		document, err := s.document(e.Name())
+		if err != nil {
+			return nil, err
+		}
+		if document != "" {
 			found = append(found, e.Name())
 		}
 	}
@@ -149,14 +157,24 @@ func (s ImportSource) subdirs() ([]string, error) {
 	return found, nil
 }
 
-// document is the path of a subdir's repodata, "" if there is none.
-func (s ImportSource) document(subdir string) string {
+// document is the path of a subdir's repodata, "" if there is none. That one cannot
+// be asked for does not matter where there is another; else the subdir must not be
+// taken for absent.
+func (s ImportSource) document(subdir string) (string, error) {
+	var unknown error
 	for _, name := range repodataNames {
-		if info, err := fs.Stat(s.Files, subdir+"/"+name); err == nil && info.Mode().IsRegular() {
-			return subdir + "/" + name
+		info, err := fs.Stat(s.Files, subdir+"/"+name)
+		switch {
+		case err == nil && info.Mode().IsRegular():
+			return subdir + "/" + name, nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist) && unknown == nil:
+			unknown = err
 		}
 	}
-	return ""
+	if unknown != nil && errs.KindOf(unknown) == errs.Internal {
+		return "", errs.Wrap(errs.Invalid, unknown, "Whether %s has %s/repodata.json cannot be told.", s.Name, subdir)
+	}
+	return "", unknown
 }
 
 // importSubdir imports one subdir.

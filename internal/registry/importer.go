@@ -97,7 +97,10 @@ type oldFile struct {
 // One goroutine reads, the other fetches and writes, since either takes about as
 // long.
 func (i *importer) load(ctx context.Context) error {
-	i.count.Location = i.src.document(i.subdir)
+	var err error
+	if i.count.Location, err = i.src.document(i.subdir); err != nil {
+		return err
+	}
 	if err := i.recall(ctx); err != nil {
 		return err
 	}
@@ -252,7 +255,13 @@ func (i *importer) archive(ctx context.Context, e *entry) error {
 		return errs.Wrap(errs.Invalid, err, "The file is not there.")
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", e.fileName, err)
+		err = fmt.Errorf("open %s: %w", e.fileName, err)
+		if _, shut := fs.Stat(i.src.Files, i.count.Location); shut != nil {
+			// Not this file alone is refused, as where a token has expired: what is
+			// here already stays for a try with another.
+			return errs.Wrap(errs.Unavailable, err, "%s cannot be read any more, at %s. Import again when it can: what was loaded is kept.", i.src.Name, e.fileName)
+		}
+		return err
 	}
 	defer f.Close()
 	want := expected{Type: "conda", FileName: e.fileName, Size: e.record.Size, SHA256: e.record.SHA256}
