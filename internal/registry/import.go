@@ -225,7 +225,7 @@ func (i *importer) broken(ctx context.Context, cause error) {
 func (i *importer) begin(ctx context.Context, ownerName, channel, subdir string) (err error) {
 	i.subdir, i.count, i.names, i.present, i.discarded = subdir, ImportCount{}, map[string]bool{}, nil, false
 	i.shared = map[string]bool{}
-	i.staging, err = i.r.stage(ctx, i.actor, "import", i.src.Name+" "+subdir, func(ctx context.Context, c *change) (Channel, error) {
+	i.staging, err = i.r.stage(ctx, i.actor, "import", i.subject(), func(ctx context.Context, c *change) (Channel, error) {
 		o, err := loadOwner(ctx, c.tx, ownerName)
 		if err != nil {
 			return Channel{}, err

@@ -1,6 +1,8 @@
 package registry_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -109,6 +111,47 @@ func TestImportShut(t *testing.T) {
 		}}}, nil)
 		if count := report.Subdirs["noarch"]; err != nil || count.Added != n-1 || count.LeftOut != 1 {
 			t.Errorf("one file: %+v, %v", count, err)
+		}
+		w.clean()
+	})
+}
+
+// TestImportOtherwise: an import goes on with no try that was asked for in another way.
+func TestImportOtherwise(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.must(w.alice, "alice", condatest.Spec{})
+		src := registry.ImportSource{Files: w.channelFolder(nil), MetadataOnly: true, BaseURL: "https://wrong.test", Name: "a folder"}
+		breakOff := func() {
+			ctx, cancel := context.WithCancel(w.ctx)
+			defer cancel()
+			if _, err := w.Import(ctx, w.alice, "acme", "copy", src, func(string, int) { cancel() }); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+		}
+		load := func() registry.File {
+			t.Helper()
+			report, err := w.Import(w.ctx, w.alice, "acme", "copy", src, nil)
+			if err != nil || report.Subdirs["noarch"].Added != 1 {
+				t.Fatalf("got %+v, %v", report, err)
+			}
+			f, err := w.File(w.ctx, w.alice, "acme", "demo", "1.0", demo)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}
+		breakOff()
+		src.BaseURL = "https://right.test"
+		if f := load(); f.SourceURL != "https://right.test/"+demo {
+			t.Errorf("it is fetched from %s", f.SourceURL)
+		}
+		if err := w.DeletePackage(w.ctx, w.alice, "acme", "demo"); err != nil {
+			t.Fatal(err)
+		}
+		breakOff()
+		src.MetadataOnly = false
+		if f := load(); !f.Stored || f.SourceURL != "" {
+			t.Errorf("stored %v, fetched from %q", f.Stored, f.SourceURL)
 		}
 		w.clean()
 	})

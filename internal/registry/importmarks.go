@@ -131,3 +131,12 @@ func (i *importer) source() string {
 	}
 	return i.src.Name
 }
+
+// subject names what a staging is of: a try that was asked for in another way has
+// written other rows, and is not gone on with.
+func (i *importer) subject() string {
+	if i.src.MetadataOnly {
+		return i.src.Name + " (metadata, files from " + i.src.BaseURL + ") " + i.subdir
+	}
+	return i.src.Name + " (with files) " + i.subdir
+}
