@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -54,10 +55,13 @@ func (c *channelImportCmd) Run(p *program) error {
 		Owner: owner, Channel: channel, Source: c.Source, Subdirs: c.Subdir, MetadataOnly: c.MetadataOnly, BaseURL: c.BaseURL, Token: token, Labels: c.Labels,
 	}, nil, progress)
 	done()
-	if err != nil {
-		return err
+	if err == nil {
+		return c.tell(p, owner, moved)
 	}
-	return c.tell(p, owner, moved)
+	if len(moved) > 0 { // what is there now
+		err = errors.Join(err, c.tell(p, owner, moved))
+	}
+	return err
 }
 
 // tell prints what was loaded.
@@ -77,6 +81,9 @@ func (c *channelImportCmd) tell(p *program, owner string, moved []app.Moved) err
 			n := m.Report.Subdirs[s]
 			lines = append(lines, line{owner + "/" + m.Channel, s, n.Added, n.Changed, n.Kept, n.LeftOut, n.Reasons})
 		}
+		if m.Why != "" {
+			lines = append(lines, line{Channel: owner + "/" + m.Channel, Reasons: []string{m.Why}})
+		}
 	}
 	taken, leftOut := 0, 0
 	for _, l := range lines {
@@ -91,6 +98,10 @@ func (c *channelImportCmd) tell(p *program, owner string, moved []app.Moved) err
 		return none
 	}
 	for _, l := range lines {
+		if l.Subdir == "" {
+			fmt.Fprintf(p.stderr, "%s was left out: %s\n", l.Channel, l.Reasons[0])
+			continue
+		}
 		where := l.Subdir
 		if c.Labels {
 			where = l.Channel + " " + l.Subdir

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"terrarium/internal/access"
+	"terrarium/internal/conda"
 	"terrarium/internal/errs"
 	"terrarium/internal/registry"
 )
@@ -31,10 +32,13 @@ func (m Moving) remote() bool { return strings.Contains(m.Source, "://") }
 type Moved struct {
 	Channel string
 	Report  registry.ImportReport
+	Why     string // it is a label that was left out, or the rest of it; a sentence
 }
 
 // Move loads what m names, and tells how far it is. begun, which may be nil, is
-// called before each channel. What was loaded before an error is given with it.
+// called before each channel. What was loaded before an error is given with it. A
+// label that cannot be loaded, because of its name or of what the source has under
+// it, is left out, unless there is no other.
 func (a *App) Move(ctx context.Context, actor access.Actor, m Moving, begun func(channel string), progress registry.ImportProgress) ([]Moved, error) {
 	if m.Token != "" && m.MetadataOnly {
 		return nil, errTokenLater()
@@ -44,34 +48,60 @@ func (a *App) Move(ctx context.Context, actor access.Actor, m Moving, begun func
 		return nil, err
 	}
 	var done []Moved
+	var refused error
+	loaded := 0
 	for _, channel := range channels {
-		if begun != nil {
-			begun(channel)
-		}
 		one := m
 		if m.Labels {
-			one.Channel, one.Source = channel, labelAddress(m.Source, channel)
-			one.BaseURL = ""
+			one.Source = labelAddress(m.Source, channel)
+			one.Channel, one.BaseURL = strings.ToLower(channel), ""
 		}
-		src, err := a.importSource(ctx, one)
-		if err != nil {
+		if begun != nil {
+			begun(one.Channel)
+		}
+		report, err := a.moveOne(ctx, actor, one, public, progress)
+		if err == nil || len(report.Subdirs) > 0 {
+			loaded++
+		}
+		switch {
+		case err == nil:
+			done = append(done, Moved{Channel: one.Channel, Report: report})
+		case m.Labels && errs.Is(err, errs.Invalid): // the others can be had all the same
+			done = append(done, Moved{one.Channel, report, errs.Message(err)})
+			if refused == nil {
+				refused = err
+			}
+		default:
+			if len(report.Subdirs) > 0 {
+				done = append(done, Moved{Channel: one.Channel, Report: report})
+			}
 			return done, err
 		}
-		if public != nil {
-			src.Private = func(name string) bool { return !public[name] }
-		}
-		report, err := a.Registry.Import(ctx, actor, m.Owner, channel, src, progress)
-		if len(report.Subdirs) > 0 || err == nil {
-			done = append(done, Moved{channel, report})
-		}
-		if err != nil {
-			return done, err
-		}
+	}
+	if loaded == 0 {
+		return done, refused
 	}
 	return done, nil
 }
 
-// moving gives the channels to be made, and which packages are to be public; nil =
+// moveOne loads one channel.
+func (a *App) moveOne(ctx context.Context, actor access.Actor, m Moving, public map[string]bool, progress registry.ImportProgress) (registry.ImportReport, error) {
+	if m.Labels {
+		if err := conda.CheckLabel(m.Channel); err != nil {
+			return registry.ImportReport{}, err
+		}
+	}
+	src, err := a.importSource(ctx, m)
+	if err != nil {
+		return registry.ImportReport{}, err
+	}
+	if public != nil {
+		src.Private = func(name string) bool { return !public[name] }
+	}
+	return a.Registry.Import(ctx, actor, m.Owner, m.Channel, src, progress)
+}
+
+// moving gives the channel to be made, or the labels as the source writes them, and which packages are to be public; nil =
 // all, since what is read without a token is read by everybody.
 func (a *App) moving(ctx context.Context, m Moving) ([]string, map[string]bool, error) {
 	switch {

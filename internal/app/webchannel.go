@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
@@ -258,20 +259,14 @@ func (u upstream) get(ctx context.Context, where string, into any) error {
 	return nil
 }
 
-// labels lists the labels of the owner, main first.
+// labels lists the labels of the owner as it writes them, main first.
 func (u upstream) labels(ctx context.Context) ([]string, error) {
 	said := map[string]any{}
 	if err := u.get(ctx, "/channels/"+url.PathEscape(u.owner), &said); err != nil {
 		return nil, err
 	}
-	list := []string{"main"}
-	for label := range said {
-		if label = strings.ToLower(label); label != "main" {
-			list = append(list, label)
-		}
-	}
-	slices.Sort(list[1:])
-	return slices.Compact(list), nil
+	delete(said, "main")
+	return append([]string{"main"}, slices.Sorted(maps.Keys(said))...), nil
 }
 
 // public lists the packages that the API calls public. One that it does not name

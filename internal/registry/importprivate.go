@@ -21,7 +21,11 @@ func (s ImportSource) closed(subdirs []string) (bool, error) {
 	}
 	open := false
 	for _, subdir := range subdirs {
-		_, err := fs.Stat(s.Anybody, s.document(subdir))
+		document, err := s.document(subdir)
+		if err != nil {
+			return false, err
+		}
+		_, err = fs.Stat(s.Anybody, document)
 		switch {
 		case err == nil:
 			open = true
