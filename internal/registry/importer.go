@@ -21,7 +21,8 @@ import (
 	"terrarium/internal/repodata"
 )
 
-// importBatch is how many records share a transaction. Other writers wait no longer
+// importBatch is how many records share a transaction, if their archives are not
+// fetched. Other writers wait no longer
 // than that takes: about 45 ms.
 const importBatch = 600
 
@@ -159,7 +160,7 @@ func (c *ImportCount) leaveOut(name string, err error) {
 // read reads the document of the subdir and sends on what is not known to be here
 // already, in batches.
 func (i *importer) read(ctx context.Context, document io.Reader, count *ImportCount, batches chan<- []*entry) error {
-	out := batcher{ctx: ctx, batches: batches}
+	out := i.batcher(ctx, batches)
 	info, err := repodata.ReadRecords(document, func(fileName string, raw jsontext.Value) error {
 		mark := markOf(fileName, raw)
 		if n := i.marks.known(nameOfFile(fileName), mark); n > 0 {

@@ -58,11 +58,11 @@ func (i *importer) readShards(ctx context.Context, document io.Reader, count *Im
 	fetch.SetLimit(shardsAtOnce)
 	done := make(chan error, 1)
 	go func() { // hands on what comes, in whatever order
-		out := batcher{ctx: ctx, batches: batches}
+		out := i.batcher(ctx, batches)
 		var err error
 		for s := range shards {
 			if err == nil {
-				err = i.entries(s.files, s.mark, count, &out)
+				err = i.entries(s.files, s.mark, count, out)
 			}
 			if err != nil {
 				stop()
@@ -167,13 +167,40 @@ type batcher struct {
 	ctx     context.Context //nolint:containedctx // of the one read that it serves
 	batches chan<- []*entry
 	batch   []*entry
+
+	most     int   // records of a batch
+	archives bool  // are fetched, too
+	records  int64 // bytes of the records of the batch
+	fetched  int64 // bytes of its archives
+}
+
+// Beside their number, what a batch holds in memory is bounded, and, with archives,
+// what is fetched again after an interruption, and how long bytes lie in the store
+// before a row names them.
+const (
+	batchRecords  = 16 << 20 // bytes
+	batchArchives = 32
+	batchFetched  = 64 << 20 // bytes
+)
+
+func (i *importer) batcher(ctx context.Context, batches chan<- []*entry) *batcher {
+	b := &batcher{ctx: ctx, batches: batches, most: importBatch, archives: !i.src.MetadataOnly}
+	if b.archives {
+		b.most = batchArchives
+	}
+	return b
 }
 
 func (b *batcher) add(e *entry) error {
 	if b.batch == nil {
-		b.batch = make([]*entry, 0, importBatch)
+		b.batch = make([]*entry, 0, b.most)
 	}
-	if b.batch = append(b.batch, e); len(b.batch) < importBatch {
+	b.batch = append(b.batch, e)
+	b.records += int64(len(e.encoded.JSON) + len(e.encoded.Msgpack) + len(e.encoded.RunExports) + len(e.attrs))
+	if b.archives {
+		b.fetched += min(e.record.Size, batchFetched) // whatever a document claims
+	}
+	if len(b.batch) < b.most && b.records < batchRecords && b.fetched < batchFetched {
 		return nil
 	}
 	return b.flush()
@@ -185,7 +212,7 @@ func (b *batcher) flush() error {
 	}
 	select {
 	case b.batches <- b.batch:
-		b.batch = nil
+		b.batch, b.records, b.fetched = nil, 0, 0
 		return nil
 	case <-b.ctx.Done(): // the writer has failed, and says why
 		return b.ctx.Err()
