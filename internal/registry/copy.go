@@ -163,6 +163,11 @@ func (c *change) copyFiles(ctx context.Context, to owner, files []File, q CopyRe
 	if len(wanted) == 0 {
 		return []File{}, nil
 	}
+	for _, f := range wanted {
+		if err := c.unhidden(ctx, to, accepted{Type: f.Type, Subdir: f.Subdir, FileName: f.Name}); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.trash(ctx, replaced, "file.delete"); err != nil {
 		return nil, err
 	}

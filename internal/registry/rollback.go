@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -45,8 +46,24 @@ const rollbackCause = "rollback to "
 // Write is needed, as for labels: on the channel, and on each package whose files
 // come or go. Packages that the actor may not read are left as they are. A locked
 // channel, and one that is not local, is errs.Forbidden; one into which a large
-// change is being written errs.Unavailable.
-func (r *Registry) RollBack(ctx context.Context, actor access.Actor, ownerName, name, spec string) (done RolledBack, err error) {
+// change is being written errs.Unavailable. A large change that was broken off is put
+// away first.
+func (r *Registry) RollBack(ctx context.Context, actor access.Actor, ownerName, name, spec string) (RolledBack, error) {
+	for {
+		done, err := r.rollBack(ctx, actor, ownerName, name, spec)
+		var dead errDead
+		if !errors.As(err, &dead) {
+			return done, err
+		}
+		if err := dead.staging.sweep(ctx); err != nil {
+			return RolledBack{}, err
+		}
+	}
+}
+
+// rollBack is RollBack where no large change was left in the channel; else it is
+// errDead.
+func (r *Registry) rollBack(ctx context.Context, actor access.Actor, ownerName, name, spec string) (done RolledBack, err error) {
 	err = r.change(ctx, actor, "rollback", func(ctx context.Context, c *change) error {
 		if err := c.alone(); err != nil {
 			return err
@@ -131,14 +148,15 @@ func (b *rollback) from(args *parameters) string {
 }
 
 // unstaged refuses, as errs.Unavailable, a channel into which a large change is
-// being written: that would make other records current than those of now.
+// being written: that would make other records current than those of now. One that
+// was broken off, and may never go on, is errDead.
 func (b *rollback) unstaged(ctx context.Context) error {
-	var reserved *int64
-	if err := b.tx.Row(ctx, "SELECT reserved FROM channels WHERE id = $1", b.channel.ID).Scan(&reserved); err != nil {
-		return fmt.Errorf("look for large changes of %s/%s: %w", b.channel.OwnerName, b.channel.Name, err)
+	s, err := b.loadStaging(ctx, b.channel)
+	if err != nil || s == nil {
+		return err
 	}
-	if reserved == nil {
-		return nil
+	if !s.until.After(b.now) {
+		return errDead{s}
 	}
 	return errs.New(errs.Unavailable, "A large change of %s/%s is under way. Roll back when it is done.", b.channel.OwnerName, b.channel.Name).Because("staging")
 }

@@ -201,6 +201,16 @@ func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID s
 		if !errs.Is(err, errs.NotFound) {
 			return err
 		}
+		if err := c.unhidden(ctx, o, accepted{Type: f.Type, Subdir: f.Subdir, FileName: f.Name}); err != nil {
+			return err
+		}
+		if fresh {
+			adopted, err := c.adoptPackage(ctx, &pkg, f.Type)
+			if err != nil {
+				return err
+			}
+			fresh = !adopted
+		}
 		if f.ReleaseID, err = c.revive(ctx, pkg, f, fresh); err != nil {
 			return err
 		}
@@ -234,6 +244,31 @@ func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID s
 	return f, nil
 }
 
+// adoptPackage takes, for a file of a type that is restored, the package that an import
+// has made meanwhile and that nobody sees yet, if there is one. It is private if either
+// is.
+func (c *change) adoptPackage(ctx context.Context, p *Package, fileType string) (bool, error) {
+	id, err := c.adopt(ctx, "package_rows", "owner_id = $1 AND name = $2", p.OwnerID, p.Name)
+	if err != nil || id == "" {
+		return false, err
+	}
+	if p.Types = []string{"conda"}; !mixes(p.Types, fileType) {
+		return false, mixed(*p, fileType)
+	}
+	var private bool
+	if err := c.tx.Row(ctx, "SELECT private FROM package_rows WHERE id = $1", id).Scan(&private); err != nil {
+		return false, fmt.Errorf("read package %s: %w", p.FullName(), err)
+	}
+	p.ID, p.Private = id, p.Private || private
+	if _, err := c.exec(ctx, "UPDATE package_rows SET private = $2 WHERE id = $1", p.ID, p.Private); err != nil {
+		return false, fmt.Errorf("restore package %s: %w", p.FullName(), err)
+	}
+	if p.Private {
+		c.bumpAccess()
+	}
+	return true, nil
+}
+
 // revive gives the id of the release to which a restored file belongs, and
 // undoes the deletion of the release and the package where they are gone.
 func (c *change) revive(ctx context.Context, pkg Package, f File, gone bool) (string, error) {
@@ -252,7 +287,10 @@ func (c *change) revive(ctx context.Context, pkg Package, f File, gone bool) (st
 	if !errs.Is(err, errs.NotFound) {
 		return "", err
 	}
-	var id string
+	id, err := c.adopt(ctx, "release_rows", "package_id = $1 AND version = $2", pkg.ID, f.Version)
+	if err != nil || id != "" {
+		return id, err
+	}
 	err = c.tx.Row(ctx, "SELECT id FROM releases WHERE id = $1 AND package_id = $2", f.ReleaseID, pkg.ID).Scan(&id)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		rel, err := c.createRelease(ctx, pkg, f.Version, NewRelease{})
