@@ -14,6 +14,7 @@ import (
 	"terrarium/internal/condahttp"
 	"terrarium/internal/errs"
 	"terrarium/internal/http1"
+	"terrarium/internal/sqldb"
 	"terrarium/internal/web"
 )
 
@@ -116,7 +117,7 @@ func (a *App) Begin(ctx context.Context, s Serving) error {
 			return err
 		}
 	}
-	if err := a.Index.Warm(ctx); err != nil {
+	if err := a.Index.Warm(sqldb.Patient(ctx)); err != nil {
 		return err
 	}
 	// What a program before this one left unsaid when it was killed.
@@ -135,7 +136,7 @@ func (a *App) Begin(ctx context.Context, s Serving) error {
 		s.Say("no operator yet; make one here: " + a.Config.URL + "/setup/" + code)
 	}
 	go a.Accounts.Run(ctx)
-	go a.Index.Run(ctx)
+	go a.Index.Run(sqldb.Patient(ctx))
 	if err := a.Jobs.Start(ctx); err != nil {
 		return err
 	}

@@ -122,6 +122,7 @@ type channel struct {
 type state struct {
 	generation int64
 	rights     int64 // the access generation after it was read: see inTime
+	open       bool  // everybody might see all of it then
 	subdirs    map[string]*snapshot
 	whole      wholeDocuments
 	data       dataParts // of channeldata.json
@@ -213,7 +214,7 @@ func (x *Index) upToWith(ctx context.Context, ch *channel, generation int64, ahe
 		next, err = x.advance(ctx, ch, cur, generation, ahead)
 	}
 	if err == nil {
-		next.rights, err = x.reg.Rights(ctx)
+		err = x.judgedUnder(ctx, ch.id, next, cur)
 	}
 	if err != nil {
 		return nil, err

@@ -61,7 +61,7 @@ func (x *Index) frozenState(ctx context.Context, channel string, generation int6
 func (x *Index) loadPast(ctx context.Context, channel string, generation int64, each func(subdir string, e *entry) *entry) (*state, error) {
 	st, err := x.load(ctx, channel, generation, each)
 	if err == nil {
-		st.rights, err = x.reg.Rights(ctx)
+		err = x.judgedUnder(ctx, channel, st, nil)
 	}
 	if err != nil {
 		return nil, err

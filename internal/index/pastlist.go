@@ -175,7 +175,7 @@ func (p *pastStates) remove(e *list.Element) {
 // What a state takes in memory, in bytes, beside text and shards: by itself, and for each
 // name in a subdir.
 const (
-	sizeOfState = 4096
+	sizeOfState = 64 << 10
 	sizeOfName  = 400
 )
 

@@ -28,12 +28,29 @@ type sights struct {
 	made map[string]sight
 }
 
+// judgedUnder notes under which access generation a state was read, and whether everybody
+// might see all of it then; before is the state before it, or nil.
+func (x *Index) judgedUnder(ctx context.Context, channel string, st, before *state) error {
+	rights, err := x.reg.Rights(ctx)
+	if err != nil {
+		return err
+	}
+	// A generation that brings something private begins other rights, too.
+	if before != nil && before.rights == rights {
+		st.open = before.open
+	} else if st.open, err = x.reg.OpenToAll(ctx, channel); err != nil {
+		return err
+	}
+	st.rights = rights
+	return nil
+}
+
 // inTime opens a channel again for its caller where rights changed between its opening
 // and the reading of the state: the names of private packages that came with the very
 // change that the state shows would not be among those that are hidden. It asks no
-// database where they did not.
+// database where they did not, nor where there is nothing to hide.
 func (x *Index) inTime(ctx context.Context, open *registry.Opened, st *state) (err error) {
-	if open.Rights < st.rights {
+	if open.Rights < st.rights && !(open.Public && st.open) {
 		*open, err = x.reg.Reopen(ctx, *open, st.rights)
 	}
 	return err

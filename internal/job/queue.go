@@ -179,5 +179,5 @@ func (w *worker) Timeout(*river.Job[payload]) time.Duration { return w.timeout }
 
 // Work implements river.Worker.
 func (w *worker) Work(ctx context.Context, job *river.Job[payload]) error {
-	return w.run(ctx, job.ID, job.Args.text)
+	return w.run(sqldb.Patient(ctx), job.ID, job.Args.text)
 }

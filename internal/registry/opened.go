@@ -169,6 +169,17 @@ func (r *Registry) ReadChannel(ctx context.Context, actor access.Actor, ownerNam
 // earlier one may not hold for rows that were read before this call.
 func (r *Registry) Rights(ctx context.Context) (int64, error) { return r.opts.Gen.Current(ctx) }
 
+// OpenToAll reports whether a channel is public and its owner has, and had, no private
+// package: everybody may see all that the channel lists now.
+func (r *Registry) OpenToAll(ctx context.Context, channelID string) (all bool, err error) {
+	err = r.db.Row(ctx, `SELECT c.visibility = 'public' AND NOT EXISTS (SELECT 1 FROM packages p WHERE p.owner_id = c.owner_id AND p.private
+		AND (p.deleted_at IS NULL OR EXISTS (SELECT 1 FROM files f WHERE f.package_id = p.id))) FROM channels c WHERE c.id = $1`, channelID).Scan(&all)
+	if err != nil {
+		return false, fmt.Errorf("ask whether everybody sees a channel: %w", err)
+	}
+	return all, nil
+}
+
 // Reopen decides anew, through the same door and for the same caller, under an access
 // generation that is not before rights. Where anybody saw the same, so that the answer
 // may be kept for others, it decides for anybody. errs.Unavailable where it cannot be
@@ -184,7 +195,7 @@ func (r *Registry) Reopen(ctx context.Context, open Opened, rights int64) (again
 		again, err = r.OpenChannel(ctx, actor, open.Channel.OwnerName, open.Channel.Name)
 	}
 	closed := err != nil && actor.Anonymous() && !open.Actor.Anonymous() // to anybody, not to the caller
-	if closed || err == nil && (again.Channel.ID != open.Channel.ID || again.Rights < rights) {
+	if closed || err == nil && (again.Channel.ID != open.Channel.ID || again.LastKnown && again.Rights < rights) {
 		return Opened{}, errs.New(errs.Unavailable, "%s/%s was changed at this moment. Try again.", open.Channel.OwnerName, open.Channel.Name)
 	}
 	return again, err

@@ -32,9 +32,9 @@ func (e *engine) openPostgres(ctx context.Context, url string, opts Options) err
 	}
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	if config.ConnConfig.ValidateConnect == nil && !strings.Contains(url, "target_session_attrs") {
-		// Of several hosts the one that takes writes: a standby lags behind, and what it
-		// says would pass for what is now.
-		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+		// Of several hosts the primary: a standby lags behind, and what it says would pass
+		// for what is now. A primary that only reads, since its disk is full, is still it.
+		config.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {

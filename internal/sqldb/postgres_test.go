@@ -39,28 +39,79 @@ func TestPostgresMustSortByBytes(t *testing.T) {
 	}
 }
 
-// TestPostgresThatOnlyReads: a standby, or another server that takes no writes, is away,
-// unless the address says that any will do.
-func TestPostgresThatOnlyReads(t *testing.T) {
+// TestPostgresIsSilent: when somebody has waited for nothing, others do not wait, but
+// those who are patient.
+func TestPostgresIsSilent(t *testing.T) {
 	ctx := t.Context()
-	url := sqldbtest.Postgres(t)
-	conn, err := pgx.Connect(ctx, url)
+	db, err := sqldb.Open(ctx, sqldbtest.Postgres(t), sqldb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	things(t, db)
+	const count = "SELECT count(*) FROM things"
+	var n int
+	err = db.Tx(ctx, func(tx *sqldb.DB) error {
+		if _, err := tx.Exec(ctx, "LOCK TABLE things IN ACCESS EXCLUSIVE MODE"); err != nil {
+			return err
+		}
+		if err := db.Point(ctx, count, nil, &n); !sqldb.IsUnavailable(err) {
+			t.Errorf("a point: %v, want unavailable", err)
+		}
+		if err := db.Row(ctx, "SELECT 1").Scan(&n); !sqldb.IsUnavailable(err) {
+			t.Errorf("a read behind it: %v, want unavailable", err)
+		}
+		if err := db.Row(sqldb.Patient(ctx), "SELECT 1").Scan(&n); err != nil {
+			t.Errorf("a patient read: %v", err)
+		}
+		if err := db.Point(sqldb.Patient(ctx), "SELECT 1", nil, &n); err != nil {
+			t.Errorf("a patient point: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPostgresStandby: a standby is away, unless the address says that any server will
+// do; a primary that takes no writes is not.
+func TestPostgresStandby(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	server, err := sqldbtest.StartPostgres(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	opens := func(url string) error {
+		db, err := sqldb.Open(ctx, url, sqldb.Options{})
+		if err != nil {
+			return err
+		}
+		return db.Close()
+	}
+	conn, err := pgx.Connect(ctx, server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, "ALTER DATABASE "+pgx.Identifier{conn.Config().Database}.Sanitize()+" SET default_transaction_read_only = on"); err != nil {
+	if _, err := conn.Exec(ctx, "ALTER DATABASE postgres SET default_transaction_read_only = on"); err != nil {
 		t.Fatal(err)
 	}
-	if db, err := sqldb.Open(ctx, url, sqldb.Options{}); !sqldb.IsUnavailable(err) {
-		t.Errorf("got %v, %v; want unavailable", db, err)
+	if err := opens(server.URL); err != nil {
+		t.Errorf("a primary that only reads: %v", err)
 	}
-	db, err := sqldb.Open(ctx, url+"&target_session_attrs=any", sqldb.Options{})
-	if err != nil {
-		t.Fatal(err)
+	for _, change := range []func() error{server.Stop, server.Standby, func() error { return server.Start(ctx) }} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := db.Close(); err != nil {
-		t.Error(err)
+	if err := opens(server.URL); !sqldb.IsUnavailable(err) {
+		t.Errorf("a standby: %v, want unavailable", err)
+	}
+	if err := opens(server.URL + "&target_session_attrs=any"); err != nil {
+		t.Errorf("any server: %v", err)
 	}
 }
 

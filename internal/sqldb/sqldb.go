@@ -263,7 +263,7 @@ func (db *DB) query(ctx context.Context, query string, args []any) (*Rows, error
 		return &Rows{rows: rows}, nil
 	}
 	if reads(query) {
-		if err := db.awaited(); err != nil {
+		if err := db.awaited(ctx); err != nil {
 			return nil, err
 		}
 		rows, err := db.reader.QueryContext(ctx, query, values(args)...)

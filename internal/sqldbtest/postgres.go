@@ -137,6 +137,12 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 }
 
+// Standby makes the stopped server one that only follows another, of which there is
+// none, from its next start on.
+func (s *Server) Standby() error {
+	return os.WriteFile(filepath.Join(s.dir, "data", "standby.signal"), nil, 0o644)
+}
+
 // Stop ends the server as an operator would in a hurry: connections are cut.
 func (s *Server) Stop() error {
 	if s.process == nil {

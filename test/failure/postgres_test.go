@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"terrarium/internal/account"
 	"terrarium/internal/apptest"
 	"terrarium/internal/condatest"
 	"terrarium/internal/sqldbtest"
@@ -39,12 +40,22 @@ func TestDatabaseAway(t *testing.T) {
 		"/conda/alice/noarch/current_repodata.json", "/conda/alice/channeldata.json", "/conda/alice/rss.xml",
 		"/conda/alice/frozen/noarch/repodata.json", "/conda/alice/frozen/channeldata.json",
 	}
+	carol := a.User(t, "carol")
+	carol.Upload(t, "carol", condatest.Spec{Name: "first"}, "")
+	const others = "/conda/carol/noarch/repodata.json"
+	a.Want(t, http.StatusOK, "GET", others, apptest.Request{})
 	before := map[string]string{}
 	for _, path := range known {
 		before[path] = string(a.Want(t, http.StatusOK, "GET", path, apptest.Request{}).Body)
 	}
+	// Rights change, and then what the channel lists; nobody has asked for it since.
+	carol.NewToken(t, account.NewToken{Name: "another"})
+	carol.Upload(t, "carol", condatest.Spec{Name: "second"}, "")
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
+	}
+	if got := a.Want(t, http.StatusOK, "GET", others, apptest.Request{}); got.Header.Get("X-Terrarium-Stale") == "" || !strings.Contains(string(got.Body), "second-1.0") {
+		t.Errorf("%s; want what was published last, said to be stale", got)
 	}
 	for _, path := range known {
 		got := a.Want(t, http.StatusOK, "GET", path, apptest.Request{})
