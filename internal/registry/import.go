@@ -306,7 +306,8 @@ func (i *importer) end(ctx context.Context) error {
 			return err
 		}
 		if err := i.mayShow(ch); err != nil {
-			return err
+			// It was opened meanwhile, and may be closed again: the next try goes on.
+			return errs.Wrap(errs.Conflict, err, "%s What was loaded is kept for a week.", errs.Message(err)).On("channel").Because("channel-open")
 		}
 		after := map[string]any{}
 		if len(i.names) == 0 {

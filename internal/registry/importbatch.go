@@ -334,9 +334,9 @@ func (i *importer) verify(ctx context.Context, tx *sqldb.DB, batch []*entry, b *
 		ids   []string
 		query string
 	}{
-		{packages, "SELECT id FROM package_rows WHERE deleted_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted)" + tx.ForUpdate()},
-		{releases, "SELECT id FROM release_rows WHERE deleted_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted)" + tx.ForUpdate()},
-		{files, "SELECT id FROM file_rows WHERE deleted_at IS NULL AND withdrawn_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted)" + tx.ForUpdate()},
+		{packages, "SELECT id FROM package_rows WHERE deleted_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted) ORDER BY id" + tx.ForUpdate()},
+		{releases, "SELECT id FROM release_rows WHERE deleted_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted) ORDER BY id" + tx.ForUpdate()},
+		{files, "SELECT id FROM file_rows WHERE deleted_at IS NULL AND withdrawn_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted) ORDER BY id" + tx.ForUpdate()},
 	} {
 		if len(check.ids) == 0 {
 			continue

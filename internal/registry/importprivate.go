@@ -101,7 +101,8 @@ func (i *importer) shut(ctx context.Context, c *change) error {
 		}
 	}
 	var some bool
-	err := c.tx.Row(ctx, "SELECT EXISTS (SELECT 1 FROM package_rows WHERE owner_id = $1 AND deleted_at IS NULL AND staging = $2 AND private)", i.owner.ID, i.staging.id).Scan(&some)
+	err := c.tx.Row(ctx, `SELECT EXISTS (SELECT 1 FROM package_rows p WHERE p.owner_id = $1 AND p.deleted_at IS NULL AND p.staging = $2 AND p.private
+		AND p.name IN (SELECT g.name FROM generation_names g WHERE g.channel_id = $3 AND g.number = $4))`, i.owner.ID, i.staging.id, i.channel.ID, i.staging.generation).Scan(&some)
 	if err != nil {
 		return fmt.Errorf("look for private packages that become visible: %w", err)
 	}

@@ -46,15 +46,23 @@ func TestImportClosedSource(t *testing.T) {
 			_, err := w.Import(w.ctx, w.alice, "acme", visibility, src, nil)
 			wantKind(t, err, errs.Invalid)
 		}
-		_, err = w.Import(w.ctx, w.alice, "acme", "opened", src, func(string, int) {
-			public := access.Public
-			if _, err := w.UpdateChannel(w.ctx, w.alice, "acme", "opened", registry.ChannelUpdate{Visibility: &public}); err != nil {
+		be := func(visibility string) {
+			if _, err := w.UpdateChannel(w.ctx, w.alice, "acme", "opened", registry.ChannelUpdate{Visibility: &visibility}); err != nil {
 				t.Error(err)
 			}
-		})
-		wantKind(t, err, errs.Invalid)
+		}
+		_, err = w.Import(w.ctx, w.alice, "acme", "opened", src, func(string, int) { be(access.Public) })
+		wantKind(t, err, errs.Conflict)
 		for _, channel := range []string{"public", "authenticated", "internal", "opened"} {
 			w.wantListed("acme", channel, -1)
+		}
+		written := w.count("SELECT count(*) FROM file_rows")
+		be(access.Private) // and what was loaded is not lost
+		if report, err := w.Import(w.ctx, w.alice, "acme", "opened", src, nil); err != nil || report.Subdirs["noarch"].Added == 0 {
+			t.Errorf("closed again: %+v, %v", report, err)
+		}
+		if n := w.count("SELECT count(*) FROM file_rows"); n != written {
+			t.Errorf("%d files are written, %d were before", n, written)
 		}
 		src.Anybody = src.Files
 		if _, err := w.Import(w.ctx, w.alice, "acme", "public", src, nil); err != nil {

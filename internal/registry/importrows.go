@@ -147,11 +147,14 @@ func (i *importer) adoptShared(ctx context.Context, c *change) error {
 		return nil
 	}
 	packages := slices.Sorted(maps.Keys(i.shared))
-	of := " IN (SELECT value FROM " + c.tx.EachText("$1") + " AS shared) AND staging IN (SELECT id FROM stagings)"
-	const with = " AND EXISTS (SELECT 1 FROM file_rows f WHERE f.deleted_at IS NULL AND f.staging = $2 AND "
+	shared := c.tx.EachText("$1") + " AS shared"
+	// Not EXISTS: PostgreSQL would begin with all files of the import. And by the names of
+	// releases that are there: SQLite would go through the releases of everybody.
+	const with = " AND staging IN (SELECT id FROM stagings) AND (SELECT min(f.id) FROM file_rows f WHERE f.deleted_at IS NULL AND f.staging = $2 AND "
 	for _, query := range []string{
-		"UPDATE package_rows SET staging = NULL WHERE id" + of + with + "f.package_id = package_rows.id)",
-		"UPDATE release_rows SET staging = NULL WHERE package_id" + of + with + "f.package_id = release_rows.package_id AND f.version = release_rows.version AND f.release_id = release_rows.id)",
+		"UPDATE package_rows SET staging = NULL WHERE id IN (SELECT value FROM " + shared + ")" + with + "f.package_id = package_rows.id) IS NOT NULL",
+		"UPDATE release_rows SET staging = NULL WHERE id IN (SELECT r.id FROM " + shared + " JOIN release_rows r ON r.package_id = shared.value AND r.deleted_at IS NULL)" +
+			with + "f.package_id = release_rows.package_id AND f.version = release_rows.version AND f.release_id = release_rows.id) IS NOT NULL",
 	} {
 		if _, err := c.exec(ctx, query, packages, i.staging.id); err != nil {
 			return fmt.Errorf("adopt what another import has made: %w", err)

@@ -77,6 +77,42 @@ func TestImportBeside(t *testing.T) {
 	})
 }
 
+// TestToldWhenVisible: packages of an import that was broken off, and is gone on with, are
+// described when they are seen, whoever else has ended an import in between.
+func TestToldWhenVisible(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		src := func(n int) registry.ImportSource {
+			return registry.ImportSource{Files: fstest.MapFS{"noarch/repodata.json": &fstest.MapFile{Data: manyRecords(n)}}, MetadataOnly: true, BaseURL: "https://channel.test", Name: "many"}
+		}
+		ctx, cancel := context.WithCancel(w.ctx)
+		defer cancel()
+		_, err := w.Import(ctx, w.alice, "acme", "copy", src(3000), func(_ string, done int) {
+			if done >= 1000 {
+				cancel()
+			}
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v, want the import cancelled", err)
+		}
+		between := false
+		_, err = w.Import(w.ctx, w.alice, "acme", "copy", src(3000), func(_ string, done int) {
+			if between || done < 2500 {
+				return
+			}
+			between = true
+			if _, err := w.Import(w.ctx, w.alice, "alice", "copy", src(3), nil); err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil || !between {
+			t.Fatalf("%v, %v", between, err)
+		}
+		if n := w.count("SELECT count(*) FROM packages WHERE latest = ''"); n > 0 {
+			t.Errorf("%d packages have no newest version", n)
+		}
+	})
+}
+
 // TestImportGoesOn: an import that was interrupted leaves nothing to be seen, goes on
 // where it stopped, and is swept when something else is imported or after a week.
 func TestImportGoesOn(t *testing.T) {

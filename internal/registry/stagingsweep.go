@@ -137,11 +137,10 @@ func (s *staging) sweepEnd(ctx context.Context) error {
 				}
 			}
 			others := " FROM file_rows f WHERE " + t.files + " AND f.deleted_at IS NULL"
-			_, err := c.exec(ctx, "UPDATE "+t.table+" SET staging = (SELECT min(f.staging)"+others+") WHERE staging = $1 AND deleted_at IS NULL AND EXISTS (SELECT 1"+others+")", s.id)
+			// In one statement, which goes through the table once.
+			_, err := c.exec(ctx, "UPDATE "+t.table+" SET deleted_at = CASE WHEN (SELECT min(f.id)"+others+") IS NULL THEN $2 ELSE deleted_at END, staging = (SELECT min(f.staging)"+
+				others+") WHERE staging = $1", s.id, c.now)
 			if err != nil {
-				return err
-			}
-			if _, err := c.exec(ctx, "UPDATE "+t.table+" SET deleted_at = $2, staging = NULL WHERE staging = $1", s.id, c.now); err != nil {
 				return err
 			}
 		}

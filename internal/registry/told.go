@@ -294,12 +294,14 @@ func untold(ctx context.Context, tx *sqldb.DB, packages []string) error {
 const tellBatch = 50
 
 // TellPackages brings packages up to their files after a large change. It goes on
-// where a run before it was cut off.
+// where a run before it was cut off. Packages that are still being loaded wait.
 func (r *Registry) TellPackages(ctx context.Context) error {
 	for {
 		done := 0
 		err := r.db.Tx(ctx, func(tx *sqldb.DB) error {
-			packages, err := sqldb.All(ctx, tx, sqldb.Scalar[string], "SELECT package_id FROM untold_packages ORDER BY package_id LIMIT $1"+tx.SkipLocked(), tellBatch)
+			packages, err := sqldb.All(ctx, tx, sqldb.Scalar[string], `SELECT u.package_id FROM untold_packages u
+				WHERE NOT EXISTS (SELECT 1 FROM package_rows p JOIN stagings s ON s.id = p.staging WHERE p.id = u.package_id)
+				ORDER BY u.package_id LIMIT $1`+tx.SkipLocked(), tellBatch)
 			if err != nil {
 				return err
 			}
