@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"fmt"
 	"runtime"
 	"testing"
 	"testing/fstest"
@@ -240,23 +241,34 @@ func TestLabelOnManyRestored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.beside(func() error {
-			_, err := w.AddLabel(w.ctx, w.alice, "acme", "new", registry.Selector{})
-			return err
-		}, func() {
-			for w.count("SELECT count(*) FROM records") < n+600 { // those of the first files, of which this is one
-				runtime.Gosched()
+		// A file that comes back when the change is over has the labels that it had. So that
+		// is tried until it came back before.
+		for try := range 20 {
+			label, before, within := fmt.Sprint("new", try), w.count("SELECT count(*) FROM records"), false
+			w.beside(func() error {
+				_, err := w.AddLabel(w.ctx, w.alice, "acme", label, registry.Selector{})
+				return err
+			}, func() {
+				for w.count("SELECT count(*) FROM records") < before+600 { // those of the first files, of which this is one
+					runtime.Gosched()
+				}
+				if _, err := w.DeleteFile(w.ctx, w.alice, "acme", pkg, version, base); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := w.RestoreFile(w.ctx, w.alice, f.ID); err != nil {
+					t.Fatal(err)
+				}
+				within = w.count("SELECT count(*) FROM stagings") > 0
+			})
+			if !within {
+				continue
 			}
-			if _, err := w.DeleteFile(w.ctx, w.alice, "acme", pkg, version, base); err != nil {
-				t.Fatal(err)
+			if got := len(w.listed("acme", label, -1)); got != n {
+				t.Errorf("the channel lists %d files of %d", got, n)
 			}
-			if _, err := w.RestoreFile(w.ctx, w.alice, f.ID); err != nil {
-				t.Fatal(err)
-			}
-		})
-		if got := len(w.listed("acme", "new", -1)); got != n {
-			t.Errorf("the channel lists %d files of %d", got, n)
+			w.clean()
+			return
 		}
-		w.clean()
+		t.Fatal("the file never came back while the change went on")
 	})
 }
