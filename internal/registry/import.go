@@ -71,8 +71,8 @@ var repodataNames = [...]string{"repodata.json.zst", "repodata.json", "repodata.
 // bytes left out; where only the record differs, as after a hotfix, the channel
 // lists that of the source from then on. Where a record cannot be read, an
 // archive is missing or differs from its record, or the channel's rule for
-// replacing files forbids it, that file is left out and the report says why; what makes a whole subdir unreadable ends the import, and
-// nothing of that subdir stays.
+// replacing files forbids it, that file is left out and the report says why; what
+// makes a whole subdir unreadable ends the import, and nothing of that subdir stays.
 //
 // Rows are written in short transactions as a staging, so everything else goes
 // on, other changes of the channel too. One that is interrupted, or whose source

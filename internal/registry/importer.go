@@ -22,8 +22,7 @@ import (
 )
 
 // importBatch is how many records share a transaction, if their archives are not
-// fetched. Other writers wait no longer
-// than that takes: about 45 ms.
+// fetched. Other writers wait no longer than that takes: about 45 ms.
 const importBatch = 600
 
 // importer is one call of Import.

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -48,17 +47,12 @@ const rollbackCause = "rollback to "
 // channel, and one that is not local, is errs.Forbidden; one into which a large
 // change is being written errs.Unavailable. A large change that was broken off is put
 // away first.
-func (r *Registry) RollBack(ctx context.Context, actor access.Actor, ownerName, name, spec string) (RolledBack, error) {
-	for {
-		done, err := r.rollBack(ctx, actor, ownerName, name, spec)
-		var dead errDead
-		if !errors.As(err, &dead) {
-			return done, err
-		}
-		if err := dead.staging.sweep(ctx); err != nil {
-			return RolledBack{}, err
-		}
-	}
+func (r *Registry) RollBack(ctx context.Context, actor access.Actor, ownerName, name, spec string) (done RolledBack, err error) {
+	err = clearing(ctx, func() error {
+		done, err = r.rollBack(ctx, actor, ownerName, name, spec)
+		return err
+	})
+	return done, err
 }
 
 // rollBack is RollBack where no large change was left in the channel; else it is

@@ -60,9 +60,9 @@ func (e errDead) Error() string { return "the channel has a staging that died: "
 // another staging that was left in the channel is swept away first, and one that
 // is alive is errs.Conflict.
 func (r *Registry) stage(ctx context.Context, actor access.Actor, cause, subject string, begin func(context.Context, *change) (Channel, error)) (*staging, error) {
-	for {
-		var s *staging
-		err := r.change(ctx, actor, cause, func(ctx context.Context, c *change) error {
+	var s *staging
+	err := clearing(ctx, func() error {
+		return r.change(ctx, actor, cause, func(ctx context.Context, c *change) error {
 			ch, err := begin(ctx, c)
 			if err != nil {
 				return err
@@ -70,12 +70,24 @@ func (r *Registry) stage(ctx context.Context, actor access.Actor, cause, subject
 			s, err = c.stage(ctx, ch, cause, subject)
 			return err
 		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// clearing makes a change, anew each time that a staging which died was in its way and
+// is put away.
+func clearing(ctx context.Context, change func() error) error {
+	for {
+		err := change()
 		var dead errDead
 		if !errors.As(err, &dead) {
-			return s, err
+			return err
 		}
 		if err := dead.staging.sweep(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
 }

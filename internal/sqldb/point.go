@@ -9,7 +9,7 @@ import (
 
 // A PostgreSQL that says nothing for pointWithin, stopped or behind a network that
 // loses everything, is away like one that refuses connections; for silentFor after
-// that nobody waits for it anew.
+// that nobody waits for it anew but who is Patient.
 const (
 	pointWithin = 3 * time.Second
 	silentFor   = time.Second
