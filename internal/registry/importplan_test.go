@@ -16,8 +16,9 @@ import (
 )
 
 // TestImportReadsByKeys looks how SQLite would read what an import reads that finds all
-// its files here already, as one of a folder that was moved does, or one that goes on:
-// never all records of the channel, nor all files of the owner, for each batch.
+// its files here already, as one of a folder that was moved does, one that goes on, or
+// one into another channel of the owner: never all records of the channel, nor all
+// files of the owner, for each batch or while everybody waits for its end.
 func TestImportReadsByKeys(t *testing.T) {
 	var mu sync.Mutex
 	asked := map[string]bool{}
@@ -34,21 +35,24 @@ func TestImportReadsByKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorld(t, db, registry.Options{})
-	load := func(name string) registry.ImportCount {
+	load := func(channel, name string) registry.ImportCount {
 		t.Helper()
 		folder := fstest.MapFS{"noarch/repodata.json": &fstest.MapFile{Data: manyRecords(3)}}
-		report, err := w.Import(w.ctx, w.alice, "alice", "forge", registry.ImportSource{Name: name, Files: folder, MetadataOnly: true, BaseURL: "https://channel.test"}, nil)
+		report, err := w.Import(w.ctx, w.alice, "alice", channel, registry.ImportSource{Name: name, Files: folder, MetadataOnly: true, BaseURL: "https://channel.test"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return report.Subdirs["noarch"]
 	}
-	load("here")
+	load("forge", "here")
 	mu.Lock()
 	clear(asked)
 	mu.Unlock()
-	if got := load("there"); got.Kept != 3 || got.Added+got.Changed+got.LeftOut > 0 {
+	if got := load("forge", "there"); got.Kept != 3 || got.Added+got.Changed+got.LeftOut > 0 {
 		t.Fatalf("the same again: %+v", got)
+	}
+	if got := load("dev", "here"); got.Added != 3 || got.Kept+got.Changed+got.LeftOut > 0 {
+		t.Fatalf("into another channel: %+v", got)
 	}
 	mu.Lock()
 	queries := slices.Sorted(maps.Keys(asked))

@@ -41,17 +41,9 @@ func (i *importer) settle(ctx context.Context, c *change, count *ImportCount) ([
 	if len(i.present) == 0 {
 		return nil, nil
 	}
-	there := make(map[string]bool, len(i.present)) // and whether it was withdrawn
-	err := c.tx.EachRow(ctx, func(rows *sqldb.Rows) error {
-		var id string
-		var withdrawn bool
-		err := rows.Scan(&id, &withdrawn)
-		there[id] = withdrawn
-		return err
-	}, "SELECT id, withdrawn_at IS NOT NULL FROM files WHERE deleted_at IS NULL AND owner_id = $2 AND id IN (SELECT value FROM "+c.tx.EachText("$1")+" AS wanted)",
-		ids(i.present), i.owner.ID)
+	gone, err := i.staging.goneSince(ctx, c, i.staging.begun)
 	if err != nil {
-		return nil, fmt.Errorf("look again at files for %s: %w", i.channel.Name, err)
+		return nil, err
 	}
 	lost, err := i.unlisted(ctx, c)
 	if err != nil {
@@ -60,12 +52,12 @@ func (i *importer) settle(ctx context.Context, c *change, count *ImportCount) ([
 	var left []File
 	var unlist []string
 	for _, f := range i.present {
-		withdrawn, found := there[f.ID]
-		if !found || withdrawn {
+		withdrawn, went := gone[f.ID]
+		if went {
 			unlist = append(unlist, f.ID)
 		}
 		switch {
-		case !found || lost[f.ID] && !withdrawn:
+		case !withdrawn && (went || lost[f.ID]):
 			count.Added--
 			count.leaveOut(f.Name, errs.New(errs.Exists, "%s has deleted it meanwhile.", i.owner.Name))
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"terrarium/internal/access"
 	"terrarium/internal/audit"
@@ -34,7 +35,8 @@ type picked struct {
 	owner   owner
 	pkg     Package // the one that is named, if one is
 	files   []File
-	channel Channel // one that target only described has no id
+	channel Channel   // one that target only described has no id
+	at      time.Time // before they were looked for
 }
 
 // relabel carries out a relabelling and gives how many files came or went.
@@ -71,10 +73,12 @@ func (r *Registry) relabel(ctx context.Context, actor access.Actor, l relabellin
 
 // judged picks and judges.
 func (l relabelling) judged(ctx context.Context, c *change) (picked, error) {
+	at := c.r.now()
 	p, err := l.pick(ctx, c)
 	if err != nil {
 		return picked{}, err
 	}
+	p.at = at
 	if err := c.writable(p.pkg, p.files, p.channel); err != nil {
 		return picked{}, err
 	}
@@ -246,6 +250,10 @@ func (l relabelling) counted(rows []written) map[string]*subdirChange {
 // end puts the label on the files, or takes it off, and makes the generation the
 // current one.
 func (l relabelling) end(ctx context.Context, s *staging, actor access.Actor, p picked, wrote []written) (n int, err error) {
+	done := make(map[string]bool, len(wrote))
+	for _, w := range wrote {
+		done[w.fileID] = true
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err = s.r.change(ctx, actor, causeLabel, func(ctx context.Context, c *change) error {
@@ -258,9 +266,9 @@ func (l relabelling) end(ctx context.Context, s *staging, actor access.Actor, p 
 		}
 		var late []written
 		if l.off {
-			n, late, err = l.takeOff(ctx, c, s, p.files)
+			n, late, err = l.takeOff(ctx, c, s, p)
 		} else {
-			n, late, err = l.putOn(ctx, c, s, p.files, wrote)
+			n, late, err = l.putOn(ctx, c, s, p, done)
 		}
 		if err != nil {
 			return err
@@ -282,26 +290,26 @@ func (l relabelling) end(ctx context.Context, s *staging, actor access.Actor, p 
 }
 
 // putOn gives the files the label, as far as they are still there, and looks after
-// those that came out of the index or into it meanwhile.
-func (l relabelling) putOn(ctx context.Context, c *change, s *staging, files []File, wrote []written) (n int, late []written, err error) {
-	if err := c.mayReplace(ctx, s.channel, files); err != nil {
+// those that came out of the index or into it meanwhile; done are those whose records
+// were written.
+func (l relabelling) putOn(ctx context.Context, c *change, s *staging, p picked, done map[string]bool) (n int, late []written, err error) {
+	if err := c.mayReplace(ctx, s.channel, p.files); err != nil {
 		return 0, nil, err
 	}
-	var gone, withdrawn []string
-	err = c.tx.EachRow(ctx, func(rows *sqldb.Rows) error {
-		var id string
-		var there bool
-		if err := rows.Scan(&id, &there); err != nil {
-			return err
-		}
-		if withdrawn = append(withdrawn, id); !there {
-			gone = append(gone, id)
-		}
-		return nil
-	}, "SELECT id, deleted_at IS NULL AND owner_id = $2 FROM files WHERE (deleted_at IS NOT NULL OR withdrawn_at IS NOT NULL OR owner_id <> $2) AND id IN (SELECT value FROM "+
-		c.tx.EachText("$1")+" AS wanted)", ids(files), s.channel.OwnerID)
+	gone, err := s.goneSince(ctx, c, p.at)
 	if err != nil {
-		return 0, nil, fmt.Errorf("look again at files for %s: %w", s.channel.Name, err)
+		return 0, nil, err
+	}
+	var withdrawn, left []string
+	for i := range p.files {
+		f := &p.files[i]
+		there, found := gone[f.ID]
+		if found {
+			withdrawn = append(withdrawn, f.ID)
+		}
+		if !found || there {
+			left = append(left, f.ID)
+		}
 	}
 	if len(withdrawn) > 0 {
 		_, err := c.exec(ctx, "DELETE FROM records WHERE "+inChannelOf("channel_id")+" AND added = $3 AND file_id IN (SELECT value FROM "+c.tx.EachText("$2")+" AS gone)",
@@ -310,31 +318,26 @@ func (l relabelling) putOn(ctx context.Context, c *change, s *staging, files []F
 			return 0, nil, fmt.Errorf("take back staged records of %s: %w", s.channel.Name, err)
 		}
 	}
-	left := files
-	if len(gone) > 0 {
-		slices.Sort(gone)
-		left = slices.DeleteFunc(slices.Clone(files), func(f File) bool { _, found := slices.BinarySearch(gone, f.ID); return found })
-	}
 	// One that was deleted when its turn came may be there again.
-	done := make(map[string]bool, len(wrote))
-	for _, w := range wrote {
-		done[w.fileID] = true
-	}
-	if late, err = l.writeLate(ctx, c, s, left, func(f File) bool { return !done[f.ID] }); err != nil {
+	late, err = l.writeLate(ctx, c, s, p, func(id string) bool {
+		there, found := gone[id]
+		return !done[id] && (there || !found)
+	})
+	if err != nil {
 		return 0, nil, err
 	}
-	n, err = c.giveLabel(ctx, s.channel, ids(left))
+	n, err = c.giveLabel(ctx, s.channel, left)
 	return n, late, err
 }
 
 // takeOff takes the label off the files, and those that somebody has listed anew
 // meanwhile out of the index.
-func (l relabelling) takeOff(ctx context.Context, c *change, s *staging, files []File) (n int, late []written, err error) {
-	if late, err = l.writeLate(ctx, c, s, files, func(File) bool { return false }); err != nil {
+func (l relabelling) takeOff(ctx context.Context, c *change, s *staging, p picked) (n int, late []written, err error) {
+	if late, err = l.writeLate(ctx, c, s, p, func(string) bool { return false }); err != nil {
 		return 0, nil, err
 	}
 	gone, err := c.exec(ctx, "DELETE FROM file_channels WHERE channel_id = $2 AND file_id IN (SELECT value FROM "+c.tx.EachText("$1")+" AS gone)",
-		ids(files), s.channel.ID)
+		ids(p.files), s.channel.ID)
 	if err != nil {
 		return 0, nil, fmt.Errorf("take the label %s off: %w", s.channel.Name, err)
 	}
@@ -345,16 +348,19 @@ func (l relabelling) takeOff(ctx context.Context, c *change, s *staging, files [
 // out, since they were written: of the names that the channel has changed meanwhile,
 // since everybody waits for this transaction, those that were withdrawn then, and
 // those of which the caller says so.
-func (l relabelling) writeLate(ctx context.Context, c *change, s *staging, files []File, also func(File) bool) ([]written, error) {
+func (l relabelling) writeLate(ctx context.Context, c *change, s *staging, p picked, also func(fileID string) bool) ([]written, error) {
 	changed, err := s.changedMeanwhile(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	late := slices.DeleteFunc(slices.Clone(files), func(f File) bool {
-		return f.WithdrawnAt == nil && !changed[touched{f.Subdir, f.PackageName}] && !also(f)
-	})
+	var late []string
+	for i := range p.files {
+		if f := &p.files[i]; f.WithdrawnAt != nil || changed[touched{f.Subdir, f.PackageName}] || also(f.ID) {
+			late = append(late, f.ID)
+		}
+	}
 	if len(late) == 0 {
 		return nil, nil
 	}
-	return l.write(ctx, c.tx, s, ids(late))
+	return l.write(ctx, c.tx, s, late)
 }

@@ -272,3 +272,35 @@ func TestLabelOnManyRestored(t *testing.T) {
 		t.Fatal("the file never came back while the change went on")
 	})
 }
+
+// TestLabelOnManyWithdrawn: a file that is withdrawn when its record for the label is
+// written already has the label, and no index lists it.
+func TestLabelOnManyWithdrawn(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const n = 2400
+		w.many("copy", n)
+		pkg, version, base := "package00007", "1.3", "noarch/package00007-1.3-0.conda"
+		w.beside(func() error {
+			_, err := w.AddLabel(w.ctx, w.alice, "acme", "new", registry.Selector{})
+			return err
+		}, func() {
+			for w.count("SELECT count(*) FROM records") < n+600 { // those of the first files, of which this is one
+				runtime.Gosched()
+			}
+			if _, err := w.Withdraw(w.ctx, w.alice, "acme", pkg, version, base, "bad"); err != nil {
+				t.Fatal(err)
+			}
+		})
+		f, err := w.File(w.ctx, w.alice, "acme", pkg, version, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff([]string{"copy", "new"}, f.Labels); d != "" {
+			t.Error(d)
+		}
+		if got := len(w.listed("acme", "new", -1)); got != n-1 {
+			t.Errorf("the channel lists %d files of %d", got, n-1)
+		}
+		w.clean()
+	})
+}

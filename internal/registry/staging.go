@@ -36,6 +36,7 @@ type staging struct {
 	generation int64
 	cause      string
 	subject    string
+	begun      time.Time // by the first of its tries
 
 	resumed      bool // an earlier try has written some of it
 	transactions int  // in which something was written
@@ -108,7 +109,7 @@ func (c *change) stage(ctx context.Context, ch Channel, cause, subject string) (
 		if err != nil {
 			return nil, fmt.Errorf("reserve a generation of %s/%s: %w", ch.OwnerName, ch.Name, err)
 		}
-		s.until = c.r.lease()
+		s.begun, s.until = c.now, c.r.lease()
 		_, err = c.exec(ctx, "INSERT INTO stagings (id, channel_id, generation, cause, subject, held_until, begun_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
 			s.id, ch.ID, s.generation, cause, subject, s.until, c.now)
 		if err != nil {
@@ -121,15 +122,15 @@ func (c *change) stage(ctx context.Context, ch Channel, cause, subject string) (
 	case old.cause != cause || old.subject != subject:
 		return nil, errDead{old}
 	}
-	s.id, s.generation, s.until, s.resumed = old.id, old.generation, old.until, true
+	s.id, s.generation, s.until, s.begun, s.resumed = old.id, old.generation, old.until, old.begun, true
 	return s, s.take(ctx, c)
 }
 
 // loadStaging reads the staging of a channel; nil where it has none.
 func (c *change) loadStaging(ctx context.Context, ch Channel) (*staging, error) {
 	s := &staging{r: c.r, channel: ch}
-	err := c.tx.Row(ctx, "SELECT id, generation, cause, subject, held_until FROM stagings WHERE channel_id = $1"+c.lock(), ch.ID).
-		Scan(&s.id, &s.generation, &s.cause, &s.subject, &s.until)
+	err := c.tx.Row(ctx, "SELECT id, generation, cause, subject, held_until, begun_at FROM stagings WHERE channel_id = $1"+c.lock(), ch.ID).
+		Scan(&s.id, &s.generation, &s.cause, &s.subject, &s.until, &s.begun)
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return nil, nil //nolint:nilnil // the caller asks whether there is one
 	}
@@ -358,6 +359,33 @@ func (s *staging) changedMeanwhile(ctx context.Context, c *change) (map[touched]
 		}
 	}
 	return names, nil
+}
+
+// goneSince gives the files of the owner that were deleted or withdrawn since some
+// moment and still are, and whether they are still there, which the withdrawn ones
+// are. It reads those alone, since everybody waits for the transaction; it may give
+// others that went a little before.
+func (s *staging) goneSince(ctx context.Context, c *change, since time.Time) (map[string]bool, error) {
+	// A transaction that has taken its time is as old in its rows, and the clock of
+	// another replica may be behind.
+	since = since.Add(-2 * batchTime)
+	gone := map[string]bool{}
+	for _, query := range []string{
+		"SELECT id, deleted_at IS NULL FROM file_rows WHERE withdrawn_at >= $2 AND owner_id = $1",
+		"SELECT id, FALSE FROM file_rows WHERE deleted_at >= $2 AND owner_id = $1",
+	} {
+		err := c.tx.EachRow(ctx, func(rows *sqldb.Rows) error {
+			var id string
+			var there bool
+			err := rows.Scan(&id, &there)
+			gone[id] = there
+			return err
+		}, query, s.channel.OwnerID, since)
+		if err != nil {
+			return nil, fmt.Errorf("look again at the files for %s/%s: %w", s.channel.OwnerName, s.channel.Name, err)
+		}
+	}
+	return gone, nil
 }
 
 // stagings reports whether any large change is under way, so that other changes
