@@ -16,8 +16,8 @@ const besideOwner = "beside"
 
 // TestBenchMass measures changes of many files at once, and what an upload waits
 // for them: a label on a seventieth of all files, and off them again, a hotfix
-// of a fourteenth (10,000 and 50,000 of 700,000), and the deletion of the packages
-// with the most files: row 20.
+// of a fourteenth (10,000 and 50,000 of 700,000), the deletion of the packages with
+// the most files, and that of the owner with all the others: row 20.
 func TestBenchMass(t *testing.T) {
 	limited(t)
 	for _, n := range sizes(t) {
@@ -28,7 +28,7 @@ func TestBenchMass(t *testing.T) {
 func mass(t *testing.T, n int) {
 	store, from := channels.copyOf(t, n)
 	all, some := from.channel, newSynthetic(n/70)
-	store.Do(t, "user", "create", besideOwner, "--email", "beside@example.com")
+	store.Do(t, "user", "create", besideOwner, "--email", "beside@example.com", "--operator")
 	token := store.Do(t, "token", "create", "--user", besideOwner, "--name", "bench")
 	source := t.TempDir()
 	some.write(t, source)
@@ -54,23 +54,35 @@ func mass(t *testing.T, n int) {
 		}
 		return nil
 	}
+	removeOwner := func() error {
+		_, err := other.call(http.MethodDelete, "/api/v1/users/"+ownerName+"?confirm="+ownerName, nil)
+		return err
+	}
 	idle := m.during(t, nil)
 	at := fmt.Sprintf("%d records", n)
 	for _, change := range []struct {
 		name string
 		do   func() error
+		last bool // nobody can upload into the channel then
 	}{
-		{fmt.Sprintf("label on %d files", n/70), send(http.MethodPost, "/api/channels/"+ownerName+"/some/copy/new", "{}", "")},
-		{fmt.Sprintf("label off %d files", n/70), send(http.MethodDelete, "/api/channels/"+ownerName+"/new", "{}", "")},
-		{fmt.Sprintf("hotfix of %d records", n/14), send(http.MethodPost, "/api/v1/patches/"+channelName+"?subdir="+subdir, all.hotfix(n/14), fmt.Sprintf(`"changed":%d,`, n/14))},
-		{fmt.Sprintf("deletion of %d packages with %d files", len(largest), files), remove},
+		{fmt.Sprintf("label on %d files", n/70), send(http.MethodPost, "/api/channels/"+ownerName+"/some/copy/new", "{}", ""), false},
+		{fmt.Sprintf("label off %d files", n/70), send(http.MethodDelete, "/api/channels/"+ownerName+"/new", "{}", ""), false},
+		{fmt.Sprintf("hotfix of %d records", n/14), send(http.MethodPost, "/api/v1/patches/"+channelName+"?subdir="+subdir, all.hotfix(n/14), fmt.Sprintf(`"changed":%d,`, n/14)), false},
+		{fmt.Sprintf("deletion of %d packages with %d files", len(largest), files), remove, false},
+		{fmt.Sprintf("deletion of an owner with %d files", n+n/70-files), removeOwner, true},
 	} {
+		if change.last {
+			m.same = nil
+		}
 		now := m.during(t, change.do)
 		figures.add(t, figure{row: 20, name: change.name, at: at, ours: short(now.took)})
 		for _, where := range []struct {
 			name       string
 			idle, list []time.Duration
 		}{{"the same channel", idle.same, now.same}, {"another owner's", idle.other, now.other}} {
+			if len(where.list) == 0 {
+				continue
+			}
 			ours, alone := quantile(where.list, 0.99), quantile(where.idle, 0.99)
 			figures.atMost(t, figure{
 				row: 20, name: fmt.Sprintf("p99 of %d uploads to %s meanwhile, %s", len(where.list), where.name, change.name), at: at, ours: short(ours), peer: short(alone),
@@ -117,7 +129,7 @@ func (s *synthetic) hotfix(n int) string {
 
 // massBench uploads to two channels while something else goes on.
 type massBench struct {
-	same, other *client
+	same, other *client // same is nil when its channel is gone
 	line        *line
 	records     int // of the channel
 	number      int
@@ -151,6 +163,9 @@ func (m *massBench) during(t *testing.T, change func() error) (times massTimes) 
 			client *client
 			times  *[]time.Duration
 		}{{m.same, &times.same}, {m.other, &times.other}} {
+			if to.client == nil {
+				continue
+			}
 			m.number++
 			took, err := to.client.publish(newUpload(t, m.line, m.number))
 			if err != nil {
@@ -158,7 +173,7 @@ func (m *massBench) during(t *testing.T, change func() error) (times massTimes) 
 			}
 			*to.times = append(*to.times, took)
 		}
-		if change == nil && len(times.same) == few(m.records, idleUploads) {
+		if change == nil && len(times.other) == few(m.records, idleUploads) {
 			return times
 		}
 		select {
