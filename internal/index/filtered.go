@@ -176,6 +176,7 @@ func (x *Index) bringUp(ctx context.Context, f *filtered, base *snapshot) error 
 	if err != nil {
 		return err
 	}
+	shared.list = base.cutList()
 	line, next := int64(0), int64(0)
 	if f.p.minAge > 0 {
 		line, next = base.line(times, cut)

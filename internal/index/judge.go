@@ -26,6 +26,16 @@ type bits []uint64
 func (b bits) has(i int) bool { return b[i/64]&(1<<(i%64)) != 0 }
 func (b bits) set(i int)      { b[i/64] |= 1 << (i % 64) }
 
+// hasAll reports whether all n from i on are set.
+func (b bits) hasAll(i, n int) bool {
+	for end := i + n; i < end; i++ {
+		if !b.has(i) {
+			return false
+		}
+	}
+	return true
+}
+
 func (b bits) count() (n int) {
 	for _, word := range b {
 		n += mathbits.OnesCount64(word)

@@ -21,25 +21,55 @@ func (s *snapshot) listParts() []*listPart {
 	return s.list
 }
 
-// shardIndex lists the shards (CEP 16). Only parts with
-// an entry that the state before did not have are encoded.
-func (s *snapshot) shardIndex() *repodata.IndexFrame {
-	if s.shared != nil {
-		// What changes in a view from state to state is all over the names: to keep
-		// what parts are made of costs more than to make them.
-		return s.indexOf(cutList(s.all(), nil))
-	}
+// cutList is listParts, with what it lacks made: only parts with an entry that the
+// state before did not have are encoded.
+func (s *snapshot) cutList() []*listPart {
 	s.listing.Lock()
 	defer s.listing.Unlock()
 	s.list = cutList(s.entries, s.list)
-	return s.indexOf(s.list)
+	return s.list
 }
 
-func (s *snapshot) indexOf(list []*listPart) *repodata.IndexFrame {
+// shardIndex lists the shards (CEP 16).
+func (s *snapshot) shardIndex() *repodata.IndexFrame {
+	if s.shared != nil {
+		return s.indexOf(s.shared.indexParts())
+	}
+	list := s.cutList()
 	parts := make([]repodata.IndexPart, len(list))
 	for i, p := range list {
 		parts[i] = p.encoded
 	}
+	return s.indexOf(parts)
+}
+
+// indexParts gives the parts of a view's shard index, made of the text of its base's:
+// of thousands of names, to go through that is cheaper than to go from one entry to
+// the next. Parts of which the view has all are the same.
+func (v *sharing) indexParts() []repodata.IndexPart {
+	var cut repodata.IndexCutter
+	own, place := v.parts, 0
+	for _, p := range v.list {
+		if v.whole.hasAll(place, len(p.entries)) {
+			cut.Take(p.encoded)
+			place += len(p.entries)
+			continue
+		}
+		for e := range p.encoded.Entries {
+			switch {
+			case v.whole.has(place):
+				cut.Copy(e)
+			case len(own) > 0 && own[0].name == string(e.Name):
+				cut.Add(own[0].name, own[0].shard.hash)
+				own = own[1:]
+			}
+			place++
+		}
+	}
+	return cut.Parts()
+}
+
+func (s *snapshot) indexOf(parts []repodata.IndexPart) *repodata.IndexFrame {
 	return repodata.NewIndexFrame(repodata.ShardIndexInfo{Subdir: s.subdir, CreatedAt: s.modified}, parts)
 }
 

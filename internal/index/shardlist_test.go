@@ -75,6 +75,65 @@ func TestShardListEqualsWhole(t *testing.T) {
 	}
 }
 
+// TestShardListOfView takes names, and records of names, out of channels at random, and
+// compares the index that is made of the channel's with one made of the names: few and
+// many of them, and names without a beginning of a part among them.
+func TestShardListOfView(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(8, 2))
+	for step := range 60 {
+		byName := map[string]*entry{}
+		for i := range 1 + rnd.IntN(6_000) {
+			if n := fmt.Sprintf("p%05d", i); step%3 > 0 || !repodata.Segment(n) {
+				byName[n] = someEntry(n, 0)
+			}
+		}
+		base := &snapshot{subdir: "linux-64", entries: listEntries(byName)}
+		shared := newSharing(base.entries)
+		shared.list = base.cutList()
+		one := []int{1, 5, 300, 100_000}[rnd.IntN(4)] // of so many is taken away, and as many lose records
+		for i, e := range base.entries {
+			switch rnd.IntN(one + 1) {
+			case 0:
+				e = nil
+			case 1:
+				e = &entry{name: e.name, shard: someEntry(e.name, 1).shard, part: &part{of: e.shard}}
+			}
+			shared.add(i, e)
+		}
+		v := &snapshot{subdir: "linux-64", shared: shared.close()}
+		if got := v.shardIndex().Bytes(); !bytes.Equal(got, encodeWhole(v.all())) {
+			t.Fatalf("step %d: of %d names, %d of them a part, the view's list differs from one made whole", step, v.count(), len(shared.parts))
+		}
+	}
+}
+
+// BenchmarkShardIndexOfView is what the index of a view costs that has lost a name, or
+// records of one, in a hundred of 35,000.
+func BenchmarkShardIndexOfView(b *testing.B) {
+	byName := map[string]*entry{}
+	for i := range 35_000 {
+		n := fmt.Sprintf("package-%05d", i)
+		byName[n] = someEntry(n, 0)
+	}
+	base := &snapshot{subdir: "linux-64", entries: listEntries(byName)}
+	shared := newSharing(base.entries)
+	shared.list = base.cutList()
+	for i, e := range base.entries {
+		switch {
+		case i%200 == 0:
+			e = nil
+		case i%200 == 100:
+			e = &entry{name: e.name, shard: someEntry(e.name, 1).shard, part: &part{of: e.shard}}
+		}
+		shared.add(i, e)
+	}
+	v := &snapshot{subdir: "linux-64", shared: shared.close()}
+	b.ReportAllocs()
+	for b.Loop() {
+		v.shardIndex()
+	}
+}
+
 // lacking counts the parts that are not among others.
 func lacking(parts, others []*listPart) int {
 	n := 0

@@ -16,6 +16,7 @@ type sharing struct {
 	whole bits     // those that are in the view, too
 	parts []*entry // sorted by name: those that lose some records
 	names int
+	list  []*listPart // of the base's shard index: its entries are those of the list
 
 	open atomic.Pointer[[]*entry] // the list of entries, while the view is asked for
 }
@@ -141,7 +142,7 @@ func (v *sharing) next(of []*entry, changed map[string]*entry) *sharing {
 
 // without gives what is shared by a view from which names are hidden.
 func (v *sharing) without(hides func(name string) bool) *sharing {
-	less := &sharing{of: v.of, whole: slices.Clone(v.whole)}
+	less := &sharing{of: v.of, whole: slices.Clone(v.whole), list: v.list}
 	for i, e := range v.of {
 		if hides(e.name) {
 			less.whole[i/64] &^= 1 << (i % 64)

@@ -31,11 +31,14 @@ func NewIndexPart(n int, entry func(i int) (name string, sum [32]byte)) IndexPar
 	b := e.raw[:0]
 	for i := range n {
 		name, sum := entry(i)
-		b = msgp.AppendString(b, name)
-		b = msgp.AppendBytes(b, sum[:])
+		b = appendIndexEntry(b, name, sum)
 	}
 	e.raw = b
 	return IndexPart{names: n, raw: len(b), blocks: rawBlocks(b, false)}
+}
+
+func appendIndexEntry(b []byte, name string, sum [32]byte) []byte {
+	return msgp.AppendBytes(msgp.AppendString(b, name), sum[:])
 }
 
 // rawBlocks gives text as raw blocks in a slice of their exact size.
