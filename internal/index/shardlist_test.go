@@ -119,10 +119,10 @@ func BenchmarkShardIndexOfView(b *testing.B) {
 	shared := newSharing(base.entries)
 	shared.list = base.cutList()
 	for i, e := range base.entries {
-		switch {
-		case i%200 == 0:
+		switch i % 200 {
+		case 0:
 			e = nil
-		case i%200 == 100:
+		case 100:
 			e = &entry{name: e.name, shard: someEntry(e.name, 1).shard, part: &part{of: e.shard}}
 		}
 		shared.add(i, e)

@@ -295,6 +295,9 @@ func (i *importer) end(ctx context.Context) error {
 	var count ImportCount
 	err := i.r.change(ctx, i.actor, "import", func(ctx context.Context, c *change) error {
 		count = i.count // it may be tried again
+		if err := i.staging.settled(ctx, c); err != nil {
+			return err
+		}
 		if err := may(c.actor, access.Admin, i.owner.object()); err != nil {
 			return err
 		}

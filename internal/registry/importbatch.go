@@ -311,10 +311,13 @@ func (i *importer) took(batch []*entry, count *ImportCount) {
 }
 
 // verify looks, inside the transaction, that what a batch builds upon is still
-// there.
+// there, and that nobody has listed what it lists.
 func (i *importer) verify(ctx context.Context, tx *sqldb.DB, batch []*entry, b *importedBatch) error {
-	var packages, releases, files []string
+	var packages, releases, files, listed []string
 	for _, e := range batch {
+		if e.fate(i.staging.generation) == fateListed {
+			listed = append(listed, e.old.id)
+		}
 		switch e.fate(i.staging.generation) {
 		case fateNew:
 			name := packageName(e.record.Name)
@@ -336,6 +339,7 @@ func (i *importer) verify(ctx context.Context, tx *sqldb.DB, batch []*entry, b *
 	}{
 		{packages, "SELECT id FROM package_rows WHERE deleted_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted) ORDER BY id" + tx.ForUpdate()},
 		{releases, "SELECT id FROM release_rows WHERE deleted_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted) ORDER BY id" + tx.ForUpdate()},
+		{[]string{i.channel.ID}, "SELECT id FROM channels WHERE id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted)" + tx.ForNoKeyUpdate()}, // see lockChannel
 		{files, "SELECT id FROM file_rows WHERE deleted_at IS NULL AND withdrawn_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted) ORDER BY id" + tx.ForUpdate()},
 	} {
 		if len(check.ids) == 0 {
@@ -348,6 +352,18 @@ func (i *importer) verify(ctx context.Context, tx *sqldb.DB, batch []*entry, b *
 		if len(there) != len(check.ids) {
 			return errOvertaken
 		}
+	}
+	if len(listed) == 0 {
+		return nil
+	}
+	var overtaken bool
+	err := tx.Row(ctx, "SELECT EXISTS (SELECT 1 FROM records r WHERE r.file_id IN (SELECT value FROM "+tx.EachText("$2")+" AS wanted) AND "+inChannelOf("r.channel_id")+
+		" AND (r.added = $3 OR "+liveRecord("r", "$1")+"))", i.channel.ID, listed, i.staging.generation).Scan(&overtaken)
+	if err != nil {
+		return fmt.Errorf("look again at a batch: %w", err)
+	}
+	if overtaken {
+		return errOvertaken
 	}
 	return nil
 }

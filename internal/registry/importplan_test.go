@@ -66,7 +66,7 @@ func TestImportReadsByKeys(t *testing.T) {
 		}
 		looked++
 		for _, step := range plan(t, db, query, len(parameter.FindAllString(query, -1))) {
-			if byAll.MatchString(step) && !strings.Contains(query, "LIMIT 1") {
+			if byAll.MatchString(step) && !strings.Contains(step, "files_withdrawn") && !strings.Contains(query, "LIMIT 1") {
 				t.Errorf("%s\nof\n%s", step, query)
 			}
 		}

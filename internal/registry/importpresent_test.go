@@ -174,6 +174,27 @@ func TestImportBesideFiles(t *testing.T) {
 	}
 }
 
+// TestImportBesideLabel: a file of the owner to which somebody gives the label of the
+// channel while the archives of its batch are fetched is listed once.
+func TestImportBesideLabel(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.must(w.alice, "alice", condatest.Spec{})
+		w.must(w.alice, "alice", condatest.Spec{Name: "other"})
+		f := w.must(w.alice, "acme", condatest.Spec{}, into("dev"))
+		src := registry.ImportSource{Name: "a folder", Files: onOpen{w.channelFolder(nil), "noarch/other-1.0-0.conda", func() {
+			if n, err := w.AddLabel(w.ctx, w.alice, "acme", "copy", registry.Selector{Basename: &f.Basename}); err != nil || n != 1 {
+				t.Errorf("%d files came, %v", n, err)
+			}
+		}, &sync.Once{}}}
+		report, err := w.Import(w.ctx, w.alice, "acme", "copy", src, nil)
+		if n := report.Subdirs["noarch"]; err != nil || n.Added != 1 || n.Kept != 1 {
+			t.Fatalf("got %+v, %v", n, err)
+		}
+		w.wantListed("acme", "copy", -1, f.Basename, "noarch/other-1.0-0.conda")
+		w.clean()
+	})
+}
+
 // TestImportGoesOnWithLabels: a file of the owner that an interrupted import has listed
 // and that the source has dropped by the next try is served where it is listed.
 func TestImportGoesOnWithLabels(t *testing.T) {

@@ -111,6 +111,9 @@ func (p *patcher) tryWrite(ctx context.Context, one *prepared) error {
 		return err
 	}
 	err = p.staging.within(ctx, func(tx *sqldb.DB) error {
+		if err := p.staging.lockChannel(ctx, tx); err != nil {
+			return err
+		}
 		ended, same := 0, true
 		err := tx.EachRow(ctx, func(rows *sqldb.Rows) error {
 			var file string

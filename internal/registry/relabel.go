@@ -207,6 +207,9 @@ func (l relabelling) again(ctx context.Context, c *change, p picked) (ch Channel
 // write begins or ends records of some files in the generation to come, and logs
 // their names.
 func (l relabelling) write(ctx context.Context, tx *sqldb.DB, s *staging, fileIDs []string) ([]written, error) {
+	if err := s.lockChannel(ctx, tx); err != nil {
+		return nil, err
+	}
 	query := listInto(tx)
 	if l.off {
 		query = "UPDATE records SET removed = $3 WHERE " + inChannelOf("channel_id") + " AND removed IS NULL AND file_id IN (SELECT value FROM " +
@@ -257,6 +260,9 @@ func (l relabelling) end(ctx context.Context, s *staging, actor access.Actor, p 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err = s.r.change(ctx, actor, causeLabel, func(ctx context.Context, c *change) error {
+		if err := s.settled(ctx, c); err != nil {
+			return err
+		}
 		ch, err := l.again(ctx, c, p)
 		if err != nil {
 			return err
@@ -319,10 +325,7 @@ func (l relabelling) putOn(ctx context.Context, c *change, s *staging, p picked,
 		}
 	}
 	// One that was deleted when its turn came may be there again.
-	late, err = l.writeLate(ctx, c, s, p, func(id string) bool {
-		there, found := gone[id]
-		return !done[id] && (there || !found)
-	})
+	late, err = l.writeLate(ctx, c, s, p, gone, func(id string) bool { return !done[id] })
 	if err != nil {
 		return 0, nil, err
 	}
@@ -333,7 +336,7 @@ func (l relabelling) putOn(ctx context.Context, c *change, s *staging, p picked,
 // takeOff takes the label off the files, and those that somebody has listed anew
 // meanwhile out of the index.
 func (l relabelling) takeOff(ctx context.Context, c *change, s *staging, p picked) (n int, late []written, err error) {
-	if late, err = l.writeLate(ctx, c, s, p, func(string) bool { return false }); err != nil {
+	if late, err = l.writeLate(ctx, c, s, p, nil, func(string) bool { return false }); err != nil {
 		return 0, nil, err
 	}
 	gone, err := c.exec(ctx, "DELETE FROM file_channels WHERE channel_id = $2 AND file_id IN (SELECT value FROM "+c.tx.EachText("$1")+" AS gone)",
@@ -347,15 +350,19 @@ func (l relabelling) takeOff(ctx context.Context, c *change, s *staging, p picke
 // writeLate writes again those of some files that others may have listed, or taken
 // out, since they were written: of the names that the channel has changed meanwhile,
 // since everybody waits for this transaction, those that were withdrawn then, and
-// those of which the caller says so.
-func (l relabelling) writeLate(ctx context.Context, c *change, s *staging, p picked, also func(fileID string) bool) ([]written, error) {
+// those of which the caller says so; none that is gone.
+func (l relabelling) writeLate(ctx context.Context, c *change, s *staging, p picked, gone map[string]bool, also func(fileID string) bool) ([]written, error) {
 	changed, err := s.changedMeanwhile(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	var late []string
 	for i := range p.files {
-		if f := &p.files[i]; f.WithdrawnAt != nil || changed[touched{f.Subdir, f.PackageName}] || also(f.ID) {
+		f := &p.files[i]
+		if there, went := gone[f.ID]; went && !there {
+			continue
+		}
+		if f.WithdrawnAt != nil || changed[touched{f.Subdir, f.PackageName}] || also(f.ID) {
 			late = append(late, f.ID)
 		}
 	}

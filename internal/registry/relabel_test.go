@@ -3,8 +3,10 @@ package registry_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -273,34 +275,62 @@ func TestLabelOnManyRestored(t *testing.T) {
 	})
 }
 
-// TestLabelOnManyWithdrawn: a file that is withdrawn when its record for the label is
-// written already has the label, and no index lists it.
-func TestLabelOnManyWithdrawn(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		const n = 2400
-		w.many("copy", n)
-		pkg, version, base := "package00007", "1.3", "noarch/package00007-1.3-0.conda"
-		w.beside(func() error {
-			_, err := w.AddLabel(w.ctx, w.alice, "acme", "new", registry.Selector{})
+// TestLabelOnManyTaken: a file that is taken away when its record for the label is
+// written already is listed nowhere: one that is withdrawn has the label, and one that is
+// deleted has not, whatever the clock says then.
+func TestLabelOnManyTaken(t *testing.T) {
+	const n = 2400
+	pkg, version, base := "package00007", "1.3", "noarch/package00007-1.3-0.conda"
+	for name, take := range map[string]func(w *world) error{
+		"withdrawn": func(w *world) error {
+			_, err := w.Withdraw(w.ctx, w.alice, "acme", pkg, version, base, "bad")
 			return err
-		}, func() {
-			for w.count("SELECT count(*) FROM records") < n+600 { // those of the first files, of which this is one
-				runtime.Gosched()
-			}
-			if _, err := w.Withdraw(w.ctx, w.alice, "acme", pkg, version, base, "bad"); err != nil {
-				t.Fatal(err)
-			}
+		},
+		"deleted": func(w *world) error {
+			w.pass(-time.Hour)
+			_, err := w.DeleteFile(w.ctx, w.alice, "acme", pkg, version, base)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, w *world) {
+				// It may be over when the file is taken away; so that is tried until it is not.
+				for try := range 20 {
+					channel, label, within := fmt.Sprint("copy", try), fmt.Sprint("new", try), false
+					w.many(channel, n)
+					before := w.count("SELECT count(*) FROM records")
+					w.beside(func() error {
+						_, err := w.AddLabel(w.ctx, w.alice, "acme", label, registry.Selector{})
+						return err
+					}, func() {
+						for w.count("SELECT count(*) FROM records") < before+600 { // those of the first files, of which this is one
+							runtime.Gosched()
+						}
+						if err := take(w); err != nil {
+							t.Fatal(err)
+						}
+						within = w.count("SELECT count(*) FROM stagings") > 0
+					})
+					if !within {
+						w.clean()
+						continue
+					}
+					f, err := w.File(w.ctx, w.alice, "acme", pkg, version, base)
+					if name == "deleted" {
+						if !errs.Is(err, errs.NotFound) {
+							t.Errorf("the file: %+v, %v", f, err)
+						}
+					} else if err != nil || !slices.Contains(f.Labels, label) {
+						t.Errorf("the file: %+v, %v", f, err)
+					}
+					if got := len(w.listed("acme", label, -1)); got != n-1 {
+						t.Errorf("the channel lists %d files of %d", got, n-1)
+					}
+					w.clean()
+					return
+				}
+				t.Fatal("the file was never taken away while the change went on")
+			})
 		})
-		f, err := w.File(w.ctx, w.alice, "acme", pkg, version, base)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d := cmp.Diff([]string{"copy", "new"}, f.Labels); d != "" {
-			t.Error(d)
-		}
-		if got := len(w.listed("acme", "new", -1)); got != n-1 {
-			t.Errorf("the channel lists %d files of %d", got, n-1)
-		}
-		w.clean()
-	})
+	}
 }

@@ -336,58 +336,6 @@ func (s *staging) logNames(ctx context.Context, tx *sqldb.DB, subdir string, nam
 	return nil
 }
 
-// changedMeanwhile gives the names of the channel that others have changed since the
-// staging began, those of its transaction included.
-func (s *staging) changedMeanwhile(ctx context.Context, c *change) (map[touched]bool, error) {
-	names := map[touched]bool{}
-	err := c.tx.EachRow(ctx, func(rows *sqldb.Rows) error {
-		var t touched
-		if err := scanTouched(rows, &t); err != nil {
-			return err
-		}
-		names[t] = true
-		return nil
-	}, "SELECT subdir, name FROM generation_names WHERE channel_id = $1 AND number > $2 AND number < $3", s.channel.ID, s.generation-stagingRoom, s.generation)
-	if err != nil {
-		return nil, fmt.Errorf("look what others changed in %s/%s: %w", s.channel.OwnerName, s.channel.Name, err)
-	}
-	if begun := c.batch.channels[s.channel.ID]; begun != nil { // not logged yet
-		for subdir, sc := range begun.subdirs {
-			for name := range sc.names {
-				names[touched{subdir, name}] = true
-			}
-		}
-	}
-	return names, nil
-}
-
-// goneSince gives the files of the owner that were deleted or withdrawn since some
-// moment and still are, and whether they are still there, which the withdrawn ones
-// are. It reads those alone, since everybody waits for the transaction; it may give
-// others that went a little before.
-func (s *staging) goneSince(ctx context.Context, c *change, since time.Time) (map[string]bool, error) {
-	// A transaction that has taken its time is as old in its rows, and the clock of
-	// another replica may be behind.
-	since = since.Add(-2 * batchTime)
-	gone := map[string]bool{}
-	for _, query := range []string{
-		"SELECT id, deleted_at IS NULL FROM file_rows WHERE withdrawn_at >= $2 AND owner_id = $1",
-		"SELECT id, FALSE FROM file_rows WHERE deleted_at >= $2 AND owner_id = $1",
-	} {
-		err := c.tx.EachRow(ctx, func(rows *sqldb.Rows) error {
-			var id string
-			var there bool
-			err := rows.Scan(&id, &there)
-			gone[id] = there
-			return err
-		}, query, s.channel.OwnerID, since)
-		if err != nil {
-			return nil, fmt.Errorf("look again at the files for %s/%s: %w", s.channel.OwnerName, s.channel.Name, err)
-		}
-	}
-	return gone, nil
-}
-
 // stagings reports whether any large change is under way, so that other changes
 // must look for what they cannot see.
 func (c *change) stagings(ctx context.Context) (bool, error) {

@@ -68,6 +68,9 @@ func (c *change) trash(ctx context.Context, files []File, action string) error {
 	if len(files) == 0 {
 		return nil
 	}
+	if err := c.steady(ctx, files[0].OwnerName); err != nil {
+		return err
+	}
 	labels := map[string][]string{}
 	var locked error
 	err := c.tx.EachRow(ctx, func(rows *sqldb.Rows) error {
@@ -166,6 +169,9 @@ func (r *Registry) RestoreFile(ctx context.Context, actor access.Actor, fileID s
 		}
 		if !access.Can(c.actor, access.Read, f.object()).Allowed {
 			return absent
+		}
+		if err := c.steady(ctx, f.OwnerName); err != nil {
+			return err
 		}
 		labels, err := trashedLabels(ctx, c.tx, f.ID)
 		if err != nil {
@@ -344,6 +350,9 @@ func (r *Registry) setWithdrawn(ctx context.Context, actor access.Actor, owner, 
 	}
 	err = r.change(ctx, actor, cause, func(ctx context.Context, c *change) error {
 		if f, err = c.loadFile(ctx, access.Write, owner, pkg, version, basename); err != nil {
+			return err
+		}
+		if err := c.steady(ctx, f.OwnerName); err != nil {
 			return err
 		}
 		channels, err := sqldb.All(ctx, c.tx, scanChannel, channelColumns+` JOIN file_channels fc ON fc.channel_id = c.id

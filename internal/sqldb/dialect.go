@@ -21,6 +21,23 @@ func (db *DB) ForKeyShare() string {
 	return ""
 }
 
+// ForShare ends a SELECT of a row that many transactions may rely on at once: only
+// ForNoKeyUpdate, and those that change the row, wait for them to end.
+func (db *DB) ForShare() string {
+	if db.postgres {
+		return " FOR SHARE"
+	}
+	return ""
+}
+
+// ForNoKeyUpdate is ForUpdate for a row to which foreign keys are written meanwhile.
+func (db *DB) ForNoKeyUpdate() string {
+	if db.postgres {
+		return " FOR NO KEY UPDATE"
+	}
+	return ""
+}
+
 // SkipLocked ends a SELECT that claims rows which nobody else is claiming.
 func (db *DB) SkipLocked() string {
 	if db.postgres {
