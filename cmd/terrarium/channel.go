@@ -117,11 +117,21 @@ func (c *channelImportCmd) tell(p *program, owner string, moved []app.Moved) err
 	return nil
 }
 
-// progress gives a counter where stderr is a terminal, else nothing.
+// progressLine is after how many records the progress of an import is told where no
+// terminal shows it.
+const progressLine = 10_000
+
+// progress gives a counter where stderr is a terminal, and else a line now and then.
 func (p *program) progress() (registry.ImportProgress, func()) {
 	f, ok := p.stderr.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil, func() {}
+		told := map[string]int{}
+		return func(subdir string, done int) {
+			if n := done / progressLine * progressLine; n > told[subdir] {
+				told[subdir] = n
+				fmt.Fprintf(p.stderr, "%s: %d records so far\n", subdir, n)
+			}
+		}, func() {}
 	}
 	bar := progressbar.NewOptions(-1, progressbar.OptionSetWriter(f), progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond))
 	return func(subdir string, done int) {

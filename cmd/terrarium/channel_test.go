@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json/jsontext"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"terrarium/internal/repodata"
 )
 
 // TestImportLabels: a label that cannot be loaded is left out and named, the others
@@ -61,4 +64,63 @@ func TestImportLabels(t *testing.T) {
 	load(1, append(left, "ada/main noarch: 1 records added", "ada/beta noarch: 1 records added", "503"), "ada/late noarch")
 	away.Store(false)
 	load(0, append(left, "ada/main noarch: 0 records added, 0 changed, 1 were there", "ada/late noarch: 1 records added"))
+}
+
+// TestImportShards: a channel that has shards and no document is loaded from an address,
+// with a line of progress now and then; loaded again, no shard is asked for.
+func TestImportShards(t *testing.T) {
+	const n = 10_100
+	answers := map[string][]byte{"/conda/forge/channeldata.json": []byte(`{"subdirs":["noarch"]}`)}
+	byName := map[string][]repodata.ShardFile{}
+	for i := range n {
+		name := fmt.Sprintf("package%03d", i/100)
+		file := fmt.Sprintf("%s-1.%d-0.conda", name, i%100)
+		_, encoded, err := repodata.TranscodeRecord(file, jsontext.Value(fmt.Sprintf(
+			`{"name":%q,"version":"1.%d","build":"0","build_number":0,"depends":[],"md5":"%032x","sha256":"%064x","size":1,"subdir":"noarch"}`, name, i%100, i, i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		byName[name] = append(byName[name], repodata.ShardFile{FileName: file, Msgpack: encoded.Msgpack})
+	}
+	var names []string
+	var hashes [][32]byte
+	for name, files := range byName {
+		data, sum := repodata.EncodeShard(files, nil)
+		answers["/conda/forge/noarch/shards/"+repodata.ShardFileName(sum)] = data
+		names, hashes = append(names, name), append(hashes, sum)
+	}
+	answers["/conda/forge/noarch/repodata_shards.msgpack.zst"] = repodata.EncodeShardIndex(repodata.ShardIndexInfo{Subdir: "noarch"}, names, hashes)
+	var shards atomic.Int64
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer, ok := answers[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		if strings.Contains(r.URL.Path, "/shards/") {
+			shards.Add(1)
+		}
+		_, _ = w.Write(answer) // a client that went away hears nothing
+	}))
+	t.Cleanup(source.Close)
+	data := filepath.Join(t.TempDir(), "data")
+	command(t, 0, "user", "create", "ada", "--email", "ada@example.com", "--password-stdin", "--data", data)
+	for _, step := range []struct {
+		want   []string
+		shards int64
+	}{
+		{[]string{"noarch: 10000 records so far\n", fmt.Sprintf("noarch: %d records added, 0 changed, 0 were there", n)}, int64(len(names))},
+		{[]string{fmt.Sprintf("noarch: 0 records added, 0 changed, %d were there", n)}, 0},
+	} {
+		shards.Store(0)
+		out := command(t, 0, "channel", "import", "ada/forge", source.URL+"/conda/forge", "--metadata-only", "--data", data, "--outgoing-allow", "127.0.0.0/8")
+		for _, text := range step.want {
+			if !strings.Contains(out, text) {
+				t.Errorf("%q is not in\n%s", text, out)
+			}
+		}
+		if got := shards.Load(); got != step.shards {
+			t.Errorf("%d shards were asked for, want %d", got, step.shards)
+		}
+	}
 }
