@@ -3,14 +3,18 @@
 package registry_test
 
 import (
+	"bytes"
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"terrarium/internal/access"
 	"terrarium/internal/blob"
 	"terrarium/internal/condatest"
+	"terrarium/internal/errs"
 	"terrarium/internal/registry"
 	"terrarium/internal/sqldb"
 	"terrarium/internal/sqldbtest"
@@ -171,6 +175,36 @@ func TestLabelOnManyMeetsWithdrawal(t *testing.T) {
 		if got := len(m.listed("acme", channel, -1)); got != n-1 {
 			t.Errorf("%s lists %d files of %d", channel, got, n-1)
 		}
+	}
+	m.clean()
+}
+
+// An upload of a file that is being imported, by somebody to whom the hold of the import
+// seems over, since its holder is in the midst of a long transaction: it is refused, and
+// the import loses nothing.
+func TestUploadMeetsImport(t *testing.T) {
+	m := newMeeting(t)
+	const n = 1300
+	h := &halfway{statement: "INSERT INTO generation_names", done: make(chan error, 1), do: func() error {
+		m.pass(time.Minute)
+		s := condatest.Spec{Name: "package00000"}
+		_, _, err := m.other.Upload(m.ctx, m.alice, registry.UploadRequest{
+			Owner: "acme", Channel: "dev", FileName: s.FileName(), Body: bytes.NewReader(condatest.Make(t, s)), Size: -1,
+		})
+		return err
+	}}
+	var once sync.Once
+	_, err := m.Import(m.ctx, m.alice, "acme", "copy", madeUp(manyRecords(n)), func(string, int) {
+		once.Do(func() { m.at.Store(h) }) // the first batch is written
+	})
+	if err != nil || m.at.Load() != nil {
+		t.Fatalf("%v, and the upload is still to come: %v", err, m.at.Load() != nil)
+	}
+	if err := <-h.done; !errs.Is(err, errs.Unavailable) {
+		t.Errorf("the upload: %v", err)
+	}
+	if got := len(m.listed("acme", "copy", -1)); got != n {
+		t.Errorf("%d files of %d are listed", got, n)
 	}
 	m.clean()
 }

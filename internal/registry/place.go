@@ -256,8 +256,13 @@ func (c *change) unloaded(ctx context.Context, what, ownerName, condition string
 		id   string
 		held time.Time
 	}
+	// What its holder writes at this moment may have renewed the hold already.
+	lock := c.lock()
+	if lock != "" {
+		lock += " OF s"
+	}
 	files, err := sqldb.All(ctx, c.tx, func(rows *sqldb.Rows, h *hidden) error { return rows.Scan(&h.id, &h.held) },
-		"SELECT f.id, s.held_until FROM file_rows f JOIN stagings s ON s.id = f.staging WHERE f.deleted_at IS NULL AND "+condition, args...)
+		"SELECT f.id, s.held_until FROM file_rows f JOIN stagings s ON s.id = f.staging WHERE f.deleted_at IS NULL AND "+condition+lock, args...)
 	if err != nil {
 		return fmt.Errorf("look among what is being loaded: %w", err)
 	}
