@@ -65,35 +65,68 @@ func (r *Registry) GC(ctx context.Context, actor access.Actor, dryRun bool, grac
 	return s, nil
 }
 
-// sweepRows empties the trash and forgets uploads.
+// sweepRows empties the trash, so many files at a time that nobody waits for long, and
+// forgets uploads.
 func (r *Registry) sweepRows(ctx context.Context, actor access.Actor, dryRun bool, now, trashed time.Time, s *Swept) error {
-	const over = " FROM files WHERE deleted_at < $1 AND (stored OR source_url <> '')"
+	*s = Swept{}
+	files, err := sqldb.All(ctx, r.db, sqldb.Scalar[string],
+		"SELECT id FROM files WHERE deleted_at IS NOT NULL AND deleted_at < $1 AND (stored OR source_url <> '') ORDER BY deleted_at, id", trashed)
+	if err != nil {
+		return fmt.Errorf("look into the trash: %w", err)
+	}
+	if err := r.db.Row(ctx, "SELECT count(*) FROM uploads WHERE expires_at < $1", now).Scan(&s.Uploads); err != nil {
+		return fmt.Errorf("look for abandoned uploads: %w", err)
+	}
+	if s.Files = len(files); dryRun {
+		return nil
+	}
+	s.Files = 0
+	for chunk := range slices.Chunk(files, importBatch) {
+		if err := r.emptyTrash(ctx, actor, trashed, chunk, s); err != nil {
+			return err
+		}
+	}
+	if s.Uploads == 0 {
+		return nil
+	}
 	return r.change(ctx, actor, "gc", func(ctx context.Context, c *change) error {
-		*s = Swept{}
-		if err := c.tx.Row(ctx, "SELECT count(*)"+over, trashed).Scan(&s.Files); err != nil {
+		n, err := c.exec(ctx, "DELETE FROM uploads WHERE expires_at < $1", now)
+		if err != nil {
+			return fmt.Errorf("forget abandoned uploads: %w", err)
+		}
+		s.Uploads = int(n)
+		return c.audit(ctx, audit.Entry{Action: "gc", ObjectKind: "instance", After: map[string]any{"files": 0, "uploads": n}})
+	})
+}
+
+// emptyTrash forgets the bytes of some files, those apart that were restored meanwhile.
+func (r *Registry) emptyTrash(ctx context.Context, actor access.Actor, trashed time.Time, fileIDs []string, s *Swept) error {
+	n := 0
+	err := r.change(ctx, actor, "gc", func(ctx context.Context, c *change) error {
+		over, err := sqldb.All(ctx, c.tx, sqldb.Scalar[string], "SELECT id FROM file_rows WHERE deleted_at < $1 AND id IN (SELECT value FROM "+
+			c.tx.EachText("$2")+" AS over) ORDER BY id"+c.lock(), trashed, fileIDs)
+		if err != nil {
 			return fmt.Errorf("look into the trash: %w", err)
 		}
-		if err := c.tx.Row(ctx, "SELECT count(*) FROM uploads WHERE expires_at < $1", now).Scan(&s.Uploads); err != nil {
-			return fmt.Errorf("look for abandoned uploads: %w", err)
-		}
-		if dryRun || s.Files+s.Uploads == 0 {
+		if n = len(over); n == 0 {
 			return nil
 		}
-		for _, q := range []struct {
-			query string
-			args  []any
-		}{
-			{"DELETE FROM unchecked_files WHERE file_id IN (SELECT id" + over + ")", []any{trashed}},
-			{"DELETE FROM file_info WHERE file_id IN (SELECT id" + over + ")", []any{trashed}},
-			{"UPDATE file_rows SET stored = $2, source_url = '' WHERE deleted_at < $1 AND (stored OR source_url <> '')", []any{trashed, false}},
-			{"DELETE FROM uploads WHERE expires_at < $1", []any{now}},
+		these := "(SELECT value FROM " + c.tx.EachText("$1") + " AS over)"
+		for _, query := range []string{
+			"DELETE FROM unchecked_files WHERE file_id IN " + these,
+			"DELETE FROM file_info WHERE file_id IN " + these,
+			"UPDATE file_rows SET stored = FALSE, source_url = '' WHERE id IN " + these,
 		} {
-			if _, err := c.exec(ctx, q.query, q.args...); err != nil {
+			if _, err := c.exec(ctx, query, over); err != nil {
 				return fmt.Errorf("empty the trash: %w", err)
 			}
 		}
-		return c.audit(ctx, audit.Entry{Action: "gc", ObjectKind: "instance", After: map[string]any{"files": s.Files, "uploads": s.Uploads}})
+		return c.audit(ctx, audit.Entry{Action: "gc", ObjectKind: "instance", After: map[string]any{"files": n, "uploads": 0}})
 	})
+	if err == nil {
+		s.Files += n
+	}
+	return err
 }
 
 // logSweptBlobs puts into the log what no transaction can hold.

@@ -190,6 +190,29 @@ func TestGC(t *testing.T) {
 	})
 }
 
+// TestGCOfMany: the trash is emptied in parts, so that nobody waits for all of it.
+func TestGCOfMany(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.many("copy", 1300)
+		for i := range 130 {
+			if err := w.DeletePackage(w.ctx, w.alice, "acme", fmt.Sprintf("package%05d", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.pass(15 * 24 * time.Hour)
+		if swept, err := w.GC(w.ctx, access.System(), false, 0); err != nil || swept.Files != 1300 {
+			t.Errorf("swept %+v, %v", swept, err)
+		}
+		if n := w.count("SELECT count(*) FROM audit WHERE action = 'gc'"); n != 3 {
+			t.Errorf("in %d transactions", n)
+		}
+		if trash, err := w.Trash(w.ctx, w.alice, "acme"); err != nil || len(trash) != 0 {
+			t.Errorf("the trash still holds %d files, %v", len(trash), err)
+		}
+		w.clean()
+	})
+}
+
 func TestFsck(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		var files []registry.File
