@@ -103,7 +103,7 @@ func (r *Registry) eraseAll(ctx context.Context, query, id string) error {
 		if err != nil {
 			return fmt.Errorf("erase: %w", err)
 		}
-		if n < eraseBatch {
+		if n == 0 { // fewer than a batch may be those that another took at the same moment
 			return nil
 		}
 		if err := yield(ctx, begun); err != nil {

@@ -208,3 +208,38 @@ func TestUploadMeetsImport(t *testing.T) {
 	}
 	m.clean()
 }
+
+// Two that erase the same owner: one that finds rows of its batch gone goes on with the
+// others.
+func TestEraseMeetsErase(t *testing.T) {
+	m := newMeeting(t)
+	m.must(m.alice, "alice", condatest.Spec{Name: "demo"})
+	m.exec(`INSERT INTO generation_names (channel_id, number, subdir, name) SELECT c.id, n, 'noarch', 'demo' FROM channels c, generate_series(100, 999) n
+		WHERE c.owner_id = 'id-alice' AND c.name = 'main'`)
+	m.exec("UPDATE owners SET deleted_at = $1, erase_begun_at = $1 WHERE name = 'alice'", m.now())
+	ended := make(chan error, 1)
+	m.during(func() error {
+		_, err := m.Erase(m.ctx, "id-alice")
+		return err
+	}, "DELETE FROM generation_names", func() error {
+		taken := make(chan struct{})
+		go func() {
+			ended <- m.second.Tx(m.ctx, func(tx *sqldb.DB) error {
+				_, err := tx.Exec(m.ctx, "DELETE FROM generation_names WHERE number < 110")
+				close(taken)
+				for waiting := 0; err == nil && waiting == 0; {
+					err = m.second.Row(m.ctx, "SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&waiting)
+				}
+				return err
+			})
+		}()
+		<-taken
+		return nil
+	})
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if n := m.count("SELECT count(*) FROM channels WHERE owner_id = 'id-alice'"); n != 0 {
+		t.Errorf("%d channels are left", n)
+	}
+}
