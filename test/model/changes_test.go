@@ -1,13 +1,14 @@
 package model
 
 import (
-	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json/v2"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"terrarium/internal/apptest"
@@ -29,19 +30,42 @@ func (w *world) send(status int, method, path string, body any) *apptest.Answer 
 	return w.Want(w, status, method, path, apptest.Request{Token: w.ana.Token, Body: b})
 }
 
+var licences = []string{"MIT", "BSD-3-Clause", "GPL-3.0-only"}
+
+// scripts are files that channeldata.json has a flag for; NAME is that of the package.
+var scripts = map[string]string{
+	"etc/conda/activate.d/on.sh": "activate.d", "etc/conda/deactivate.d/off.sh": "deactivate.d",
+	"bin/.NAME-post-link.sh": "post_link", "bin/.NAME-pre-link.sh": "pre_link", "Scripts/.NAME-pre-unlink.bat": "pre_unlink",
+}
+
+// dependency is on one of the few names, of which not every version satisfies it.
+func (w *world) dependency() string {
+	name, minor := fmt.Sprint("p", w.IntN(5)), w.IntN(4)
+	return name + []string{"", fmt.Sprint(" <1.", minor), fmt.Sprintf(" 1.%d.*", minor), fmt.Sprintf(" >=1.%d,<2", minor), fmt.Sprintf("[version='<=1.%d']", minor)}[w.IntN(5)]
+}
+
 // spec is a package of few names, so that changes meet.
 func (w *world) spec() condatest.Spec {
 	s := condatest.Spec{
-		Name: fmt.Sprintf("p%d", w.IntN(5)), Version: fmt.Sprintf("1.%d", w.IntN(4)), Build: fmt.Sprintf("h%d_0", len(w.files)),
-		Subdir: subdirs[w.IntN(len(subdirs))], License: "MIT", Timestamp: 1_700_000_000_000 + int64(w.step),
+		Name: fmt.Sprintf("p%d", w.IntN(5)), Version: fmt.Sprintf("1.%d", w.IntN(4)), Build: fmt.Sprintf("h%d_%d", len(w.files), w.IntN(3)),
+		Subdir: subdirs[w.IntN(len(subdirs))], License: licences[w.IntN(len(licences))], Timestamp: 1_700_000_000_000 + int64(w.step)*1000,
 		Files: map[string]string{"share/made": fmt.Sprint("as number ", len(w.files))},
 	}
-	s.Depends = []string{"p" + fmt.Sprint(len(s.Version)%5), "python >=3." + s.Version[2:]}
+	s.BuildNumber = int64(s.Build[len(s.Build)-1] - '0')
+	s.Depends = []string{w.dependency(), "python >=3." + s.Version[2:]}
 	if w.IntN(2) == 0 {
 		s.RunExports = &conda.RunExports{Weak: []string{s.Name + " >=" + s.Version}}
 	}
 	if w.IntN(3) == 0 {
 		s.Format = conda.FormatTarBz2
+	}
+	if w.IntN(2) == 0 {
+		s.Summary = fmt.Sprint("summary of ", s.Build)
+	}
+	for _, path := range slices.Sorted(maps.Keys(scripts)) {
+		if w.IntN(12) == 0 {
+			s.Files[strings.Replace(path, "NAME", s.Name, 1)] = "echo\n"
+		}
 	}
 	return s
 }
@@ -49,10 +73,32 @@ func (w *world) spec() condatest.Spec {
 // upload sends a new package into a channel.
 func (w *world) upload(c *channel) {
 	w.Helper()
-	w.add(c, w.spec())
+	s := w.spec()
+	if f := w.pick(func(f *file) bool { return w.pairs(f) && w.live(c.owner, f.twin()) == nil }); f != nil && w.IntN(6) == 0 {
+		s = *f.spec
+		s.Format = conda.FormatConda
+		if format(f.name) == 1 {
+			s.Format = conda.FormatTarBz2
+		}
+	}
+	w.add(c, s)
 }
 
-func (w *world) add(c *channel, s condatest.Spec) *file {
+// pairs reports whether a file may be uploaded in the other format, too: there must
+// never have been another package under its name, since the two have to be the same.
+func (w *world) pairs(f *file) bool {
+	return f.spec != nil && !slices.ContainsFunc(w.files, func(o *file) bool { return o.key() == f.key() && o.spec != f.spec })
+}
+
+// twin is the key of the same package in the other format.
+func (f *file) twin() string {
+	if stem, ok := strings.CutSuffix(f.key(), ".conda"); ok {
+		return stem + ".tar.bz2"
+	}
+	return strings.TrimSuffix(f.key(), ".tar.bz2") + ".conda"
+}
+
+func (w *world) add(c *channel, s condatest.Spec) {
 	w.Helper()
 	w.ana.Upload(w, c.path(), s, "")
 	body := condatest.Make(w, s)
@@ -64,10 +110,13 @@ func (w *world) add(c *channel, s condatest.Spec) *file {
 	rec.Size, rec.SHA256, rec.MD5 = int64(len(body)), hex.EncodeToString(sum[:]), hex.EncodeToString(sum5[:])
 	f := &file{owner: c.owner, subdir: rec.Subdir, name: s.FileName(), labels: map[string]bool{}}
 	f.rec = &record{f, rec}
+	f.spec, f.about, f.flags = &s, s.Package().About, map[string]bool{}
+	for path, flag := range scripts {
+		_, f.flags[flag] = s.Files[strings.Replace(path, "NAME", s.Name, 1)]
+	}
 	w.files = append(w.files, f)
 	delete(w.gone, f.owner+"/"+f.rec.Name)
 	c.list(f)
-	return f
 }
 
 // address is that of a file in the API that anaconda-client speaks.
@@ -161,7 +210,7 @@ func (w *world) withdraw(f *file) {
 func (w *world) transfer(f *file, from, to *channel) {
 	w.Helper()
 	w.send(http.StatusOK, "POST", f.address("copy/package"), map[string]string{"to_owner": to.owner, "from_channel": from.name, "to_channel": to.name})
-	c := &file{owner: to.owner, subdir: f.subdir, name: f.name, withdrawn: f.withdrawn, labels: map[string]bool{}}
+	c := &file{owner: to.owner, subdir: f.subdir, name: f.name, withdrawn: f.withdrawn, labels: map[string]bool{}, spec: f.spec, about: f.about, flags: f.flags}
 	c.rec = &record{c, f.rec.Record}
 	fresh := true
 	path := to.owner + "/" + f.rec.Name
@@ -262,77 +311,6 @@ func (w *world) snapshot(c *channel) {
 	at, name := w.some(c), fmt.Sprint("snap", w.step)
 	w.send(http.StatusCreated, "POST", "/api/v1/channels", map[string]any{"owner": c.owner, "name": name, "kind": "snapshot", "source": c.path(), "at": fmt.Sprint(at)})
 	w.snapshots[c.owner+"/"+name] = snapshot{c, at}
-}
-
-// said is a record as the source of an import has it.
-type said struct {
-	name string // of the file
-	conda.Record
-}
-
-// records writes a folder for an import: what the last one into the channel had,
-// with some of it changed, and n others.
-func (w *world) records(c *channel, n int) (source []said, folder string) {
-	w.Helper()
-	for _, s := range w.sources[c.path()] {
-		if w.IntN(6) == 0 {
-			s.Depends = []string{fmt.Sprint("upstream >=", w.step)}
-		}
-		if w.IntN(10) > 0 {
-			source = append(source, s)
-		}
-	}
-	for i := range n {
-		name := "many"
-		if i%10 == 9 {
-			name = fmt.Sprint("p", i%4)
-		}
-		r := conda.Record{
-			Name: name, Version: fmt.Sprintf("2.%d", i%7), Build: fmt.Sprintf("s%d_%d", w.step, i), BuildNumber: int64(i), Subdir: "noarch", Noarch: "generic",
-			Depends: []string{"p1", "a-package-with-a-long-name >=1.2.3,<4"}, License: "BSD-3-Clause", Size: int64(1000 + i), Timestamp: 1_600_000_000_000 + int64(i),
-		}
-		file := fmt.Sprintf("%s-%s-%s.conda", name, r.Version, r.Build)
-		sum := sha256.Sum256([]byte(c.path() + file))
-		r.SHA256, r.MD5 = hex.EncodeToString(sum[:]), hex.EncodeToString(sum[:16])
-		source = append(source, said{file, r})
-	}
-	var b bytes.Buffer
-	b.WriteString(`{"info":{"subdir":"noarch"},"packages":{},"packages.conda":{`)
-	for i, s := range source {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		r := &record{nil, s.Record}
-		fmt.Fprintf(&b, "%q:%s", s.name, r.encoded().JSON)
-	}
-	b.WriteString(`}}`)
-	w.sources[c.path()] = source
-	return source, w.source(b.Bytes())
-}
-
-// take is what an import does: a file that nobody has comes, one that is there
-// with the same bytes gets the record of the source, and one that was withdrawn
-// stays out.
-func (w *world) take(c *channel, source []said) {
-	for _, s := range source {
-		f := w.live(c.owner, "noarch/"+s.name)
-		if f == nil {
-			f = &file{owner: c.owner, subdir: "noarch", name: s.name, labels: map[string]bool{}}
-			f.rec = &record{f, s.Record}
-			w.files = append(w.files, f)
-			delete(w.gone, f.owner+"/"+f.rec.Name)
-			c.list(f)
-			continue
-		}
-		if f.withdrawn || f.rec.SHA256 != s.SHA256 {
-			continue
-		}
-		s.IndexedTimestamp = f.rec.IndexedTimestamp
-		r := &record{f, s.Record}
-		if have := c.lists[f.key()]; have == nil || !r.same(have) {
-			c.lists[f.key()], f.labels[c.name] = r, true
-		}
-	}
 }
 
 // removePackage puts all files of a package into the trash.

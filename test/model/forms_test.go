@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/json/jsontext"
+	"encoding/json/v2"
 	"net/http"
 	"slices"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
 
 	"terrarium/internal/apptest"
@@ -17,38 +19,70 @@ import (
 
 var subdirs = []string{"noarch", "linux-64", "osx-arm64"}
 
-// compare reads every form of a channel as somebody sees it, below a base such as
-// "ana/main/at/7", and compares it with what the model lists.
-func (w *world) compare(base string, c *channel, generation int64, token string) {
-	w.Helper()
-	hidden := map[string]bool{}
-	if token == "" {
-		hidden = w.hidden(c.owner)
+// door is where somebody reads the forms of a channel, as it is or as it was.
+type door struct {
+	at    string // for messages
+	read  func(path string) (body []byte, there bool)
+	keeps func(*record) bool // of what the channel lists
+}
+
+// public is the door for all: an address such as "ana/main/at/7".
+func (w *world) public(at, token string) door {
+	read := func(path string) ([]byte, bool) {
+		w.Helper()
+		got := w.Do(w, "GET", "/conda/"+at+"/"+path, apptest.Request{Token: token})
+		if got.Status != http.StatusOK && got.Status != http.StatusNotFound {
+			w.Fatalf("%s; want 200 or 404", got)
+		}
+		return got.Body, got.Status == http.StatusOK
 	}
+	return door{at, read, func(*record) bool { return true }}
+}
+
+// get reads a form that must be there.
+func (w *world) get(d door, path string) []byte {
+	w.Helper()
+	body, there := d.read(path)
+	if !there {
+		w.Fatalf("%s/%s is not there", d.at, path)
+	}
+	return body
+}
+
+// compare reads every form of a channel as somebody sees it, at its address, and
+// compares it with what the model lists.
+func (w *world) compare(at string, c *channel, generation int64, token string) {
+	w.Helper()
+	w.compareForms(w.public(at, token), c, generation, w.hidden(c.owner, token))
+	w.compared++
+}
+
+func (w *world) compareForms(d door, c *channel, generation int64, hidden map[string]bool) {
+	w.Helper()
 	lists := c.at(generation)
+	var there []string
+	kept := map[string][]*record{}
 	for _, subdir := range subdirs {
-		at := base + "/" + subdir
 		if subdir != "noarch" && !c.had(subdir, generation, hidden) {
-			for _, form := range []string{"repodata.json", "repodata.json.zst", "repodata_shards.msgpack.zst", "current_repodata.json", "run_exports.json"} {
-				if got := w.Do(w, "GET", "/conda/"+at+"/"+form, apptest.Request{Token: token}); got.Status != http.StatusNotFound {
-					w.Errorf("%s; want 404", got)
+			for _, form := range []string{
+				"repodata.json", "repodata.json.zst", "repodata_shards.msgpack.zst", "current_repodata.json", "current_repodata.json.zst",
+				"run_exports.json", "run_exports.json.zst",
+			} {
+				if body, there := d.read(subdir + "/" + form); there {
+					w.Errorf("%s/%s/%s is there: %.200q", d.at, subdir, form, body)
 				}
 			}
 			continue
 		}
-		want := lists.visible(subdir, hidden)
-		w.compareWhole(at, want, token)
-		w.compareShards(at, want, token)
-		w.compareCurrent(at, want, token)
-		w.compareRunExports(at, want, token)
+		there = append(there, subdir)
+		want := slices.DeleteFunc(lists.visible(subdir, hidden), func(r *record) bool { return !d.keeps(r) })
+		kept[subdir] = want
+		w.compareWhole(d, subdir, want)
+		w.compareShards(d, subdir, want)
+		w.compareCurrent(d, subdir, want)
+		w.compareRunExports(d, subdir, want)
 	}
-	w.compareChannelData(base, lists, hidden, token)
-	w.compared++
-}
-
-func (w *world) get(path, token string) []byte {
-	w.Helper()
-	return w.Want(w, http.StatusOK, "GET", "/conda/"+path, apptest.Request{Token: token}).Body
+	w.compareChannelData(d, there, kept)
 }
 
 // entry is a file with the bytes of its record.
@@ -74,13 +108,20 @@ func equal(w *world, what string, got, want []entry) {
 	}
 }
 
-func (w *world) compareWhole(at string, want []*record, token string) {
+// both reads a form that there is as it is and packed.
+func (w *world) both(d door, path string) []byte {
 	w.Helper()
-	text := w.get(at+"/repodata.json", token)
-	if got := w.unzstd(w.get(at+"/repodata.json.zst", token)); !bytes.Equal(got, text) {
-		w.Fatalf("%s/repodata.json.zst does not unpack to repodata.json", at)
+	text := w.get(d, path)
+	if got := w.unzstd(w.get(d, path+".zst")); !bytes.Equal(got, text) {
+		w.Fatalf("%s/%s.zst does not unpack to what %s is", d.at, path, path)
 	}
-	equal(w, at+"/repodata.json", w.entries(at, text), encodedJSON(want))
+	return text
+}
+
+func (w *world) compareWhole(d door, subdir string, want []*record) {
+	w.Helper()
+	path := subdir + "/repodata.json"
+	equal(w, d.at+"/"+path, w.entries(d.at, w.both(d, path)), encodedJSON(want))
 }
 
 // entries are the records of a document in their order.
@@ -103,9 +144,10 @@ func encodedJSON(records []*record) (list []entry) {
 	return list
 }
 
-func (w *world) compareShards(at string, want []*record, token string) {
+func (w *world) compareShards(d door, subdir string, want []*record) {
 	w.Helper()
-	index, err := repodata.DecodeShardIndex(w.get(at+"/repodata_shards.msgpack.zst", token))
+	at := d.at + "/" + subdir
+	index, err := repodata.DecodeShardIndex(w.get(d, subdir+"/repodata_shards.msgpack.zst"))
 	if err != nil {
 		w.Fatalf("%s: %v", at, err)
 	}
@@ -114,7 +156,7 @@ func (w *world) compareShards(at string, want []*record, token string) {
 	}
 	var got, model []entry
 	for i, name := range index.Names {
-		body := w.get(at+"/shards/"+repodata.ShardFileName(index.Hashes[i]), token)
+		body := w.get(d, subdir+"/shards/"+repodata.ShardFileName(index.Hashes[i]))
 		if sha256.Sum256(body) != index.Hashes[i] {
 			w.Fatalf("%s: the shard of %s is not what its name says", at, name)
 		}
@@ -135,31 +177,18 @@ func (w *world) compareShards(at string, want []*record, token string) {
 	equal(w, "the shards of "+at, got, model)
 }
 
-// compareCurrent compares what the classic solver of conda reads. What it keeps is
-// decided by package repodata, whose own tests look at that.
-func (w *world) compareCurrent(at string, want []*record, token string) {
+// compareCurrent compares what the classic solver of conda reads.
+func (w *world) compareCurrent(d door, subdir string, want []*record) {
 	w.Helper()
-	var all []repodata.FileRecord
-	for _, r := range want {
-		all = append(all, repodata.FileRecord{FileName: r.file.name, Record: r.Record})
-	}
-	kept, err := repodata.Current(all, nil)
-	if err != nil {
-		w.Fatal(err)
-	}
-	var model []*record
-	for _, f := range kept {
-		model = append(model, &record{&file{name: f.FileName}, f.Record})
-	}
-	got := w.entries(at, w.get(at+"/current_repodata.json", token))
-	slices.SortFunc(got, func(a, b entry) int { return cmp.Compare(a.name, b.name) })
-	equal(w, at+"/current_repodata.json", got, encodedJSON(model))
+	path := subdir + "/current_repodata.json"
+	equal(w, d.at+"/"+path, w.entries(d.at, w.both(d, path)), encodedJSON(current(w, want)))
 }
 
-func (w *world) compareRunExports(at string, want []*record, token string) {
+func (w *world) compareRunExports(d door, subdir string, want []*record) {
 	w.Helper()
+	at := d.at + "/" + subdir
 	got, model := map[string]string{}, map[string]string{}
-	_, err := repodata.ReadRunExports(bytes.NewReader(w.get(at+"/run_exports.json", token)), func(name string, e conda.RunExports) error {
+	_, err := repodata.ReadRunExports(bytes.NewReader(w.both(d, subdir+"/run_exports.json")), func(name string, e conda.RunExports) error {
 		r := &record{&file{}, conda.Record{Name: "x", Version: "1", RunExports: &e}}
 		got[name] = string(r.encoded().RunExports)
 		return nil
@@ -182,38 +211,16 @@ func (w *world) compareRunExports(at string, want []*record, token string) {
 	}
 }
 
-// compareChannelData compares names, subdirs and versions.
-func (w *world) compareChannelData(base string, lists listing, hidden map[string]bool, token string) {
+// compareChannelData compares all that is said of every package. Numbers and texts are
+// compared, not how they are spelt.
+func (w *world) compareChannelData(d door, there []string, kept map[string][]*record) {
 	w.Helper()
-	data, err := repodata.DecodeChannelData(w.get(base+"/channeldata.json", token))
-	if err != nil {
-		w.Fatalf("%s: %v", base, err)
+	var got any
+	if err := json.Unmarshal(w.get(d, "channeldata.json"), &got); err != nil {
+		w.Fatalf("%s/channeldata.json: %v", d.at, err)
 	}
-	type facts struct {
-		subdirs []string
-		version string
-	}
-	want := map[string]facts{}
-	for _, subdir := range subdirs {
-		for _, r := range lists.visible(subdir, hidden) {
-			f := want[r.Name]
-			if !slices.Contains(f.subdirs, subdir) {
-				f.subdirs = append(f.subdirs, subdir)
-			}
-			if f.version == "" || conda.CompareVersions(f.version, r.Version) < 0 {
-				f.version = r.Version
-			}
-			want[r.Name] = f
-		}
-	}
-	if len(data.Packages) != len(want) {
-		w.Fatalf("%s/channeldata.json has %d packages, want %d", base, len(data.Packages), len(want))
-	}
-	for name, f := range want {
-		slices.Sort(f.subdirs)
-		if got := data.Packages[name]; got.Version != f.version || !slices.Equal(got.Subdirs, f.subdirs) {
-			w.Fatalf("%s/channeldata.json says of %s: %s in %v, want %s in %v", base, name, got.Version, got.Subdirs, f.version, f.subdirs)
-		}
+	if diff := gocmp.Diff(channelData(w, there, kept), got); diff != "" {
+		w.Fatalf("%s/channeldata.json (-want +got):\n%s", d.at, diff)
 	}
 }
 

@@ -2,19 +2,11 @@ package model
 
 import (
 	"cmp"
-	"context"
-	"fmt"
-	"maps"
-	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
-
-	"terrarium/internal/apptest"
 )
 
 // TestModel makes random changes by a seed, which TERRARIUM_SEED sets.
@@ -37,6 +29,7 @@ func TestModel(t *testing.T) {
 	for w.step = 1; w.step <= steps; w.step++ {
 		w.change()
 		w.settle()
+		w.govern()
 		switch {
 		case w.step%40 == 0:
 			w.Restart()
@@ -53,7 +46,7 @@ func TestModel(t *testing.T) {
 	for _, c := range w.channels {
 		generations += len(c.past)
 	}
-	t.Logf("seed %d: %d views of %d generations were compared; done: %v", seed, w.compared, generations, w.did)
+	t.Logf("seed %d: %d times a channel in %d generations and %d times what a policy leaves were compared; done: %v", seed, w.compared, generations, w.views, w.did)
 }
 
 // change makes one random change, of what can be done now.
@@ -107,7 +100,9 @@ func (w *world) change() {
 		what, do = "delete an owner", func(*file) { w.deleteOwner() }
 	case 21:
 		what, do = "upload again", w.again
-		holds = func(f *file) bool { return f.deleted && w.live(f.owner, f.key()) == nil }
+		holds = func(f *file) bool { // alone, since twins must be the same package
+			return f.deleted && w.live(f.owner, f.key()) == nil && !slices.ContainsFunc(w.files, func(o *file) bool { return o.key() == f.twin() })
+		}
 	}
 	if w.IntN(40) == 0 {
 		what, do = "delete a package", w.removePackage
@@ -136,73 +131,4 @@ func (w *world) again(f *file) {
 		s.Format = "tar.bz2"
 	}
 	w.add(w.channel(f.owner, "main"), s)
-}
-
-// source makes a folder that can be imported.
-func (w *world) source(repodata []byte) string {
-	w.Helper()
-	folder := filepath.Join(w.folder, fmt.Sprint("import", w.step))
-	if err := os.MkdirAll(filepath.Join(folder, "noarch"), 0o700); err != nil {
-		w.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(folder, "noarch", "repodata.json"), repodata, 0o600); err != nil {
-		w.Fatal(err)
-	}
-	return folder
-}
-
-// importing loads records while something is uploaded to the same channel. Which
-// of them came first, the log of the channel says.
-func (w *world) importing(c *channel, n int) {
-	w.Helper()
-	source, folder := w.records(c, n)
-	body := fmt.Appendf(nil, `{"source":%q,"metadata_only":true,"base_url":"https://example.invalid/x"}`, folder)
-	at := w.Want(w, http.StatusAccepted, "POST", "/api/v1/channels/"+c.path()+"/import", apptest.Request{Token: w.root.Token, Body: body}).Header.Get("Location")
-	before := c.generation
-	was := maps.Clone(c.lists)
-	w.upload(c)
-	w.imported(strings.TrimPrefix(at, w.Base))
-	uploaded := w.files[len(w.files)-1]
-	c.lists = was
-	log := w.log(c, 5)
-	slices.Reverse(log)
-	for _, g := range log {
-		switch {
-		case g.Generation <= before:
-			continue
-		case g.Cause == "upload":
-			c.list(uploaded)
-		default:
-			w.take(c, source)
-		}
-		c.past[g.Generation], c.generation = maps.Clone(c.lists), g.Generation
-		w.learn(c)
-	}
-}
-
-// imported waits for the end of an import.
-func (w *world) imported(at string) {
-	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		var i struct {
-			State string `json:"state"`
-			Why   string `json:"why"`
-		}
-		w.Want(w, http.StatusOK, "GET", at, apptest.Request{Token: w.root.Token}).JSON(w, &i)
-		switch i.State {
-		case "done":
-			return
-		case "failed":
-			w.Fatalf("the import failed: %s", i.Why)
-		}
-		select {
-		case <-ctx.Done():
-			w.Fatalf("the import is not done: %s", i.Why)
-		case <-tick.C: // it goes on in the background
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"terrarium/internal/conda"
+	"terrarium/internal/condatest"
 	"terrarium/internal/repodata"
 )
 
@@ -17,7 +18,10 @@ type file struct {
 	id                  string  // once it was asked for
 	rec                 *record // its own
 	labels              map[string]bool
-	deleted, withdrawn  bool // while it is deleted, labels are those of before
+	deleted, withdrawn  bool            // while it is deleted, labels are those of before
+	spec                *condatest.Spec // of an upload, in one format
+	about               map[string]any
+	flags               map[string]bool // what its scripts do
 }
 
 // record is what a channel says of a file.
@@ -146,7 +150,7 @@ func (c *channel) patch(subdir string, p repodata.Patch) error {
 }
 
 // visible are the records of a subdir that are not hidden, in the order of
-// repodata.json: the old format first, each by package and file name.
+// repodata.json.
 func (l listing) visible(subdir string, hidden map[string]bool) []*record {
 	var out []*record
 	for _, r := range l {
@@ -154,10 +158,13 @@ func (l listing) visible(subdir string, hidden map[string]bool) []*record {
 			out = append(out, r)
 		}
 	}
-	slices.SortFunc(out, func(a, b *record) int {
-		return cmp.Or(cmp.Compare(format(a.file.name), format(b.file.name)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.file.name, b.file.name))
-	})
+	slices.SortFunc(out, order)
 	return out
+}
+
+// order is that of repodata.json: the old format first, each by package and file name.
+func order(a, b *record) int {
+	return cmp.Or(cmp.Compare(format(a.file.name), format(b.file.name)), cmp.Compare(a.Name, b.Name), cmp.Compare(a.file.name, b.file.name))
 }
 
 func format(fileName string) int {

@@ -30,9 +30,12 @@ type world struct {
 	gone      map[string]bool   // such that were deleted
 	sources   map[string][]said // of the last import into a channel
 
-	step, compared int
-	did            map[string]int
-	last           string // what was done, for messages
+	policies []*policy
+	passed   time.Duration // by how much the clock was moved
+
+	step, compared, views int
+	did                   map[string]int
+	last                  string // what was done, for messages
 }
 
 // snapshot is a channel that is another one as it was.
@@ -57,12 +60,19 @@ func newWorld(t *testing.T, seed uint64) *world {
 		w.upload(c)
 	}
 	w.settle()
+	for range 3 {
+		w.policies = append(w.policies, w.newPolicy())
+	}
 	return w
 }
 
-// hidden are the packages of an owner that a stranger does not see.
-func (w *world) hidden(owner string) map[string]bool {
+// hidden are the packages of an owner that somebody does not see: a stranger, who
+// has no token, not the private ones.
+func (w *world) hidden(owner, token string) map[string]bool {
 	out := map[string]bool{}
+	if token != "" {
+		return out
+	}
 	for path := range w.private {
 		if o, name, _ := strings.Cut(path, "/"); o == owner {
 			out[name] = true
@@ -143,11 +153,19 @@ func (w *world) check() {
 			w.compare(c.path(), c, served, token)
 			w.compare(fmt.Sprintf("%s/at/%d", c.path(), at), c, at, token)
 		}
+		for _, p := range w.policies {
+			w.compareView(p, c.path(), 0, c, served, w.anybody())
+		}
+		w.compareView(w.policies[w.IntN(len(w.policies))], c.path(), at, c, at, w.anybody())
 	}
 	for path, s := range w.snapshots {
-		w.compare(path, s.of, s.generation, []string{"", w.ana.Token}[w.IntN(2)])
+		w.compare(path, s.of, s.generation, w.anybody())
+		w.compareView(w.policies[w.IntN(len(w.policies))], path, 0, s.of, s.generation, w.anybody())
 	}
 }
+
+// anybody gives the token of somebody: ana's, or that of a stranger, who has none.
+func (w *world) anybody() string { return []string{"", w.ana.Token}[w.IntN(2)] }
 
 // some gives a generation, also one of those numbers that a large change left out.
 func (w *world) some(c *channel) int64 {
@@ -168,6 +186,7 @@ func (w *world) checkAll() {
 			if i%3 == 0 {
 				w.compare(fmt.Sprintf("%s/at/%d", c.path(), at), c, at, "")
 			}
+			w.compareView(w.policies[i%len(w.policies)], c.path(), at, c, at, w.anybody())
 		}
 	}
 }
