@@ -180,6 +180,29 @@ func (w *world) unlabel(f *file, c *channel) {
 	delete(f.labels, c.name)
 }
 
+// labelAll puts every file of the owner into a channel.
+func (w *world) labelAll(c *channel) {
+	w.Helper()
+	w.send(http.StatusCreated, "POST", "/api/channels/"+c.path(), map[string]any{"package": nil, "version": nil, "basename": nil})
+	for _, f := range w.files {
+		if f.owner == c.owner && !f.deleted {
+			c.list(f)
+		}
+	}
+}
+
+// unlabelAll takes every file out of a channel.
+func (w *world) unlabelAll(c *channel) {
+	w.Helper()
+	w.send(http.StatusCreated, "DELETE", "/api/channels/"+c.path(), map[string]any{"package": nil, "version": nil, "basename": nil})
+	for _, f := range w.files {
+		if f.owner == c.owner && !f.deleted && f.labels[c.name] {
+			c.unlist(f)
+			delete(f.labels, c.name)
+		}
+	}
+}
+
 // copyLabel puts all files of one channel into another of the owner.
 func (w *world) copyLabel(from, to *channel) {
 	w.Helper()
@@ -238,10 +261,10 @@ func (w *world) hide(f *file) {
 	w.private[path] = true
 }
 
-// hotfix patches some records of a subdir, and may take one out.
-func (w *world) hotfix(c *channel) {
+// hotfix patches some records of a subdir, and may take one out; of many it patches
+// fewer each, unless it is to be a large one.
+func (w *world) hotfix(c *channel, subdir string, large bool) {
 	w.Helper()
-	subdir := subdirs[w.IntN(len(subdirs))]
 	doc := struct {
 		Version  int                       `json:"patch_instructions_version"`
 		Packages map[string]map[string]any `json:"packages"`
@@ -251,7 +274,11 @@ func (w *world) hotfix(c *channel) {
 	}{1, map[string]map[string]any{}, map[string]map[string]any{}, []string{}, []string{}}
 	for i, r := range c.lists.visible(subdir, nil) {
 		fields := map[string]any{"depends": []string{fmt.Sprint("fixed >=", w.step)}, "license": nil}
-		switch w.IntN(8 + i/8) { // of many, fewer each
+		odds := 8 + i/8
+		if large {
+			odds = 4
+		}
+		switch w.IntN(odds) {
 		case 0, 1:
 			if strings.HasSuffix(r.file.name, ".conda") {
 				doc.Conda[r.file.name] = fields

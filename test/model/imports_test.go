@@ -24,9 +24,18 @@ type said struct {
 	conda.Record
 }
 
+// named names the packages of an import: most are builds of one, and some are of
+// the few names that others use, too.
+func named(i int) string {
+	if i%10 == 9 {
+		return fmt.Sprint("p", i%4)
+	}
+	return "many"
+}
+
 // records writes a folder for an import: what the last one into the channel had,
 // with some of it changed, and n others.
-func (w *world) records(c *channel, n int) (source []said, folder string) {
+func (w *world) records(c *channel, n int, named func(i int) string) (source []said, folder string) {
 	w.Helper()
 	for _, s := range w.sources[c.path()] {
 		if w.IntN(6) == 0 {
@@ -37,10 +46,7 @@ func (w *world) records(c *channel, n int) (source []said, folder string) {
 		}
 	}
 	for i := range n {
-		name := "many"
-		if i%10 == 9 {
-			name = fmt.Sprint("p", i%4)
-		}
+		name := named(i)
 		r := conda.Record{
 			Name: name, Version: fmt.Sprintf("2.%d", i%7), Build: fmt.Sprintf("s%d_%d", w.step, i), BuildNumber: int64(i), Subdir: "noarch", Noarch: "generic",
 			Depends: []string{w.dependency(), "a-package-with-a-long-name >=1.2.3,<4"}, License: licences[i%len(licences)], Size: int64(1000 + i), Timestamp: 1_600_000_000_000 + int64(i)*1000,
@@ -118,9 +124,9 @@ func (w *world) source(repodata []byte) string {
 
 // importing loads records while something is uploaded to the same channel. Which
 // of them came first, the log of the channel says.
-func (w *world) importing(c *channel, n int) {
+func (w *world) importing(c *channel, n int, named func(i int) string) {
 	w.Helper()
-	source, folder := w.records(c, n)
+	source, folder := w.records(c, n, named)
 	body := fmt.Appendf(nil, `{"source":%q,"metadata_only":true,"base_url":"https://example.invalid/x"}`, folder)
 	at := w.Want(w, http.StatusAccepted, "POST", "/api/v1/channels/"+c.path()+"/import", apptest.Request{Token: w.root.Token, Body: body}).Header.Get("Location")
 	before := c.generation

@@ -11,21 +11,12 @@ import (
 
 // TestModel makes random changes by a seed, which TERRARIUM_SEED sets.
 func TestModel(t *testing.T) {
-	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("TERRARIUM_SEED"), strconv.FormatInt(time.Now().UnixNano(), 10)), 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
 	steps := 120
 	if os.Getenv("TEST_POSTGRES") != "" {
 		steps = 60
 	}
-	w := newWorld(t, seed)
-	defer func() {
-		if t.Failed() {
-			t.Logf("TERRARIUM_SEED=%d, step %d: %s", seed, w.step, w.last)
-		}
-	}()
-	w.importing(w.channels[0], 60)
+	w := begin(t)
+	w.importing(w.channels[0], 60, named)
 	for w.step = 1; w.step <= steps; w.step++ {
 		w.change()
 		w.settle()
@@ -42,11 +33,28 @@ func TestModel(t *testing.T) {
 	w.Restart()
 	w.check()
 	w.fsck()
-	generations := 0
-	for _, c := range w.channels {
-		generations += len(c.past)
+}
+
+// begin makes a world by the seed, and ends with a line that says what was done.
+func begin(t *testing.T) *world {
+	t.Helper()
+	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("TERRARIUM_SEED"), strconv.FormatInt(time.Now().UnixNano(), 10)), 10, 64)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("seed %d: %d times a channel in %d generations and %d times what a policy leaves were compared; done: %v", seed, w.compared, generations, w.views, w.did)
+	w := newWorld(t, seed)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("TERRARIUM_SEED=%d, step %d: %s", seed, w.step, w.last)
+			return
+		}
+		generations := 0
+		for _, c := range w.channels {
+			generations += len(c.past)
+		}
+		t.Logf("seed %d: %d times a channel in %d generations and %d times what a policy leaves were compared; done: %v", seed, w.compared, generations, w.views, w.did)
+	})
+	return w
 }
 
 // change makes one random change, of what can be done now.
@@ -83,7 +91,7 @@ func (w *world) change() {
 	case 13:
 		what, do = "private or public", w.hide
 	case 14, 15:
-		what, do = "hotfix", func(*file) { w.hotfix(c) }
+		what, do = "hotfix", func(*file) { w.hotfix(c, subdirs[w.IntN(len(subdirs))], false) }
 	case 16, 17:
 		what, do = "roll back", func(*file) { w.rollBack(c, w.some(c)) }
 	case 18:
@@ -94,7 +102,7 @@ func (w *world) change() {
 		}
 	case 20, 22:
 		if w.did["import"] < 6 {
-			what, do = "import", func(*file) { w.importing(c, 25) }
+			what, do = "import", func(*file) { w.importing(c, 25, named) }
 		}
 	case 23:
 		what, do = "delete an owner", func(*file) { w.deleteOwner() }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"terrarium/internal/apptest"
+	"terrarium/internal/repodata"
 )
 
 // world is the program, its model, and what decides on the next change.
@@ -30,6 +31,7 @@ type world struct {
 	gone      map[string]bool   // such that were deleted
 	sources   map[string][]said // of the last import into a channel
 
+	shards   map[[32]byte][]repodata.ShardFile // that were read
 	policies []*policy
 	passed   time.Duration // by how much the clock was moved
 
@@ -51,6 +53,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 		TB: t, App: a, Rand: rand.New(rand.NewPCG(seed, 0)), ana: a.User(t, "ana"), root: a.Operator(t, "root"), folder: t.TempDir(),
 		private: map[string]bool{}, gone: map[string]bool{}, sources: map[string][]said{}, snapshots: map[string]snapshot{}, did: map[string]int{},
 	}
+	w.shards = map[[32]byte][]repodata.ShardFile{}
 	a.Org(t, "bolt", w.ana) // which is hers, so that copies have another owner
 	for _, path := range []string{"ana/main", "ana/dev", "bolt/main"} {
 		owner, name, _ := strings.Cut(path, "/")
