@@ -217,8 +217,8 @@ func (w *world) copyLabel(from, to *channel) {
 // withdraw takes a file out of every index, or puts it back.
 func (w *world) withdraw(f *file) {
 	w.Helper()
-	withdrawn := !f.withdrawn
-	w.send(http.StatusOK, "PATCH", "/api/v1/files/"+w.in(f)[0].path()+"/"+f.key(), map[string]any{"withdrawn": withdrawn, "why": "a test"})
+	withdrawn, in := !f.withdrawn, w.in(f)
+	w.send(http.StatusOK, "PATCH", "/api/v1/files/"+in[len(in)-1].path()+"/"+f.key(), map[string]any{"withdrawn": withdrawn, "why": "a test"})
 	f.withdrawn = withdrawn
 	for _, c := range w.in(f) {
 		if withdrawn {
@@ -265,6 +265,20 @@ func (w *world) hide(f *file) {
 // fewer each, unless it is to be a large one.
 func (w *world) hotfix(c *channel, subdir string, large bool) {
 	w.Helper()
+	body, patch := w.patches(c, subdir, large)
+	w.Want(w, http.StatusOK, "POST", patchesOf(c, subdir), apptest.Request{Token: w.ana.Token, Body: body, Type: "application/octet-stream"})
+	if err := c.patch(subdir, patch); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func patchesOf(c *channel, subdir string) string {
+	return "/api/v1/patches/" + c.path() + "?subdir=" + subdir
+}
+
+// patches makes up hotfixes.
+func (w *world) patches(c *channel, subdir string, large bool) ([]byte, repodata.Patch) {
+	w.Helper()
 	doc := struct {
 		Version  int                       `json:"patch_instructions_version"`
 		Packages map[string]map[string]any `json:"packages"`
@@ -301,10 +315,7 @@ func (w *world) hotfix(c *channel, subdir string, large bool) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.Want(w, http.StatusOK, "POST", "/api/v1/patches/"+c.path()+"?subdir="+subdir, apptest.Request{Token: w.ana.Token, Body: body, Type: "application/octet-stream"})
-	if err := c.patch(subdir, patch); err != nil {
-		w.Fatal(err)
-	}
+	return body, patch
 }
 
 // rollBack makes a channel what it was.

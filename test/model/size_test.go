@@ -28,26 +28,34 @@ func TestModelAtSize(t *testing.T) {
 	w.large(from)
 	w.look()
 	small := slices.Sorted(maps.Keys(to.past))[0]
-	steps := []func(){
-		func() { w.copyMeanwhile(from, to) },
-		func() { w.unlabelAll(to) },
-		func() { w.labelAll(to) },
-		func() { w.hotfix(from, "noarch", true) },
-		func() { w.copyLabel(from, to) },
-		func() { w.unlabelAll(to) },
-		func() { w.importing(from, 700, named) },
-		func() { w.rollBack(to, w.some(to)) },
-		func() {
+	steps := []struct {
+		what string
+		do   func()
+	}{
+		{"copy label meanwhile", func() { w.copyMeanwhile(from, to) }},
+		{"unlabel all meanwhile", func() { w.unlabelMeanwhile(to) }},
+		{"label all", func() { w.labelAll(to) }},
+		{"hotfix meanwhile", func() { w.hotfixMeanwhile(from) }},
+		{"copy label", func() { w.copyLabel(from, to) }},
+		{"unlabel all", func() { w.unlabelAll(to) }},
+		{"import", func() { w.importing(from, 700, named) }},
+		{"roll back", func() { w.rollBack(to, w.some(to)) }},
+		{"roll back to the first", func() { w.rollBack(to, small) }},
+		{"roll back the source", func() { w.rollBack(from, w.some(from)) }},
+		{"delete a package", func() {
 			w.removePackage(w.pick(func(f *file) bool { return !f.deleted && f.owner == "ana" && f.rec.Name == "many" }))
-		},
-		func() { w.rollBack(to, small) },
-		func() { w.rollBack(from, w.some(from)) },
+		}},
 	}
-	rest := steps[3:] // the label is on many, and comes off them, whatever else
+	rest := steps[4:] // a label is on many and comes off them, and many are patched, whatever else
 	w.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
-	for i, step := range steps {
-		w.step = i + 1
-		step()
+	every := 1
+	if os.Getenv("TEST_POSTGRES") != "" {
+		steps, every = steps[:len(steps)-4], 3
+	}
+	for i, s := range steps {
+		w.step, w.last = i+1, s.what
+		s.do()
+		w.did[s.what]++
 		w.settle()
 		w.govern()
 		w.look()
@@ -56,7 +64,7 @@ func TestModelAtSize(t *testing.T) {
 	w.look()
 	for _, c := range []*channel{from, to} {
 		for i, at := range slices.Sorted(maps.Keys(c.past)) {
-			if os.Getenv("TEST_POSTGRES") == "" || i%3 == 0 {
+			if i%every == 0 {
 				w.compare(fmt.Sprintf("%s/at/%d", c.path(), at), c, at, w.anybody())
 				w.compareView(w.policies[i%len(w.policies)], c.path(), at, c, at, w.anybody())
 			}
@@ -81,58 +89,112 @@ func (w *world) large(c *channel) {
 	}
 }
 
-// look compares the two channels that are large as they are, and what a policy leaves.
+// look compares the two channels that are large as they are, and what a policy leaves
+// of one of them.
 func (w *world) look() {
 	w.Helper()
 	for i, c := range w.channels[:2] {
 		w.compare(c.path(), c, c.generation, w.anybody())
-		w.compareView(w.policies[(w.step+i)%len(w.policies)], c.path(), 0, c, c.generation, w.anybody())
+		if (w.step+i)%2 == 0 {
+			w.compareView(w.policies[w.IntN(len(w.policies))], c.path(), 0, c, c.generation, w.anybody())
+		}
 	}
 }
 
-// copyMeanwhile is copyLabel while a package is uploaded to the one channel and a file
-// is taken out of the other. What came first, the log of the channel says.
-func (w *world) copyMeanwhile(from, to *channel) {
+// meanwhile makes a large change of a channel by a request, while a package is uploaded
+// and a file is deleted or withdrawn. What came first, the log of the channel says: apply
+// does to the model what the large change does, and is told whether the file went after it.
+func (w *world) meanwhile(c, uploads *channel, f *file, cause, method, path string, r apptest.Request, apply func(late bool)) {
 	w.Helper()
-	before, was := to.generation, maps.Clone(to.lists)
+	before, was := c.generation, maps.Clone(c.lists)
 	type result struct {
 		*apptest.Answer
 		err error
 	}
 	done := make(chan result, 1)
+	r.Token = w.ana.Token
 	go func() {
-		got, err := w.Try(context.WithoutCancel(w.Context()), "POST", "/api/channels/"+from.path()+"/copy/"+to.name, apptest.Request{Token: w.ana.Token})
+		got, err := w.Try(context.WithoutCancel(w.Context()), method, path, r)
 		done <- result{got, err}
 	}()
-	w.upload(to)
+	w.upload(uploads)
 	uploaded := w.files[len(w.files)-1]
-	removed := w.pick(func(f *file) bool {
-		return !f.deleted && f.owner == from.owner && f.labels[from.name] && !f.labels[to.name]
-	})
-	w.remove(removed)
-	if got := <-done; got.err != nil || got.Status != http.StatusCreated {
-		w.Fatalf("copy of a label: %v %v", got.err, got.Answer)
+	goes := []func(*file){w.remove, w.withdraw}[w.IntN(2)]
+	goes(f)
+	if got := <-done; got.err != nil || got.Status != http.StatusCreated && got.Status != http.StatusOK {
+		w.Fatalf("a large change: %v %v", got.err, got.Answer)
 	}
-	to.lists = was
-	log := w.log(to, 5)
+	c.lists = was
+	log := w.log(c, 5)
 	slices.Reverse(log)
-	late := slices.ContainsFunc(log, func(g logged) bool { return g.Generation > before && g.Cause == "delete" })
-	for _, g := range log {
-		switch {
-		case g.Generation <= before:
-			continue
-		case g.Cause == "upload":
-			to.list(uploaded)
-		case g.Cause == "delete":
-			to.unlist(removed)
+	log = slices.DeleteFunc(log, func(g logged) bool { return g.Generation <= before })
+	for i, g := range log {
+		switch g.Cause {
+		case "upload":
+			c.list(uploaded)
+		case cause:
+			apply(slices.ContainsFunc(log[i:], func(g logged) bool { return g.Cause == "delete" || g.Cause == "withdraw" }))
+		case "delete", "withdraw":
+			c.unlist(f)
 		default:
-			for _, f := range w.files {
-				if f.owner == from.owner && f.labels[from.name] && (!f.deleted || f == removed && late) {
-					to.list(f)
-				}
+			w.Fatalf("%s has a generation by %s", c.path(), g.Cause)
+		}
+		c.past[g.Generation], c.generation = maps.Clone(c.lists), g.Generation
+		w.learn(c)
+	}
+}
+
+// listed picks a file that a channel lists and that holds.
+func (w *world) listed(c *channel, holds func(*file) bool) *file {
+	w.Helper()
+	f := w.pick(func(f *file) bool {
+		return f.owner == c.owner && c.lists[f.key()] != nil && c.lists[f.key()].file == f && holds(f)
+	})
+	if f == nil {
+		w.Fatalf("%s lists nothing that can go", c.path())
+	}
+	return f
+}
+
+// copyMeanwhile puts all files of a channel into another while one goes.
+func (w *world) copyMeanwhile(from, to *channel) {
+	w.Helper()
+	gone := w.listed(from, func(f *file) bool { return !f.labels[to.name] })
+	w.meanwhile(to, to, gone, "label", "POST", "/api/channels/"+from.path()+"/copy/"+to.name, apptest.Request{}, func(late bool) {
+		for _, f := range w.files {
+			switch {
+			case f == gone && late:
+				f.labels[to.name], to.lists[f.key()] = true, f.rec
+			case f.owner == from.owner && f.labels[from.name] && !f.deleted:
+				to.list(f)
 			}
 		}
-		to.past[g.Generation], to.generation = maps.Clone(to.lists), g.Generation
-		w.learn(to)
-	}
+	})
+}
+
+// unlabelMeanwhile takes all files out of a channel while one goes.
+func (w *world) unlabelMeanwhile(c *channel) {
+	w.Helper()
+	gone := w.listed(c, func(f *file) bool { return f.labels["main"] }) // by which it is found in any case
+	body := []byte(`{"package":null,"version":null,"basename":null}`)
+	w.meanwhile(c, w.channels[2], gone, "label", "DELETE", "/api/channels/"+c.path(), apptest.Request{Body: body}, func(bool) {
+		clear(c.lists)
+		for _, f := range w.files {
+			if f.owner == c.owner && (!f.deleted || f == gone) {
+				delete(f.labels, c.name)
+			}
+		}
+	})
+}
+
+// hotfixMeanwhile patches many records while one goes.
+func (w *world) hotfixMeanwhile(c *channel) {
+	w.Helper()
+	body, patch := w.patches(c, "noarch", true)
+	r := apptest.Request{Body: body, Type: "application/octet-stream"}
+	w.meanwhile(c, c, w.listed(c, func(*file) bool { return true }), "patch", "POST", patchesOf(c, "noarch"), r, func(bool) {
+		if err := c.patch("noarch", patch); err != nil {
+			w.Fatal(err)
+		}
+	})
 }
