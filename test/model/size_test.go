@@ -48,9 +48,9 @@ func TestModelAtSize(t *testing.T) {
 	}
 	rest := steps[4:] // a label is on many and comes off them, and many are patched, whatever else
 	w.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
-	every := 1
+	every := 2
 	if os.Getenv("TEST_POSTGRES") != "" {
-		steps, every = steps[:len(steps)-4], 3
+		steps, every = steps[:len(steps)-4], 4
 	}
 	for i, s := range steps {
 		w.step, w.last = i+1, s.what
