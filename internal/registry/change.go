@@ -119,9 +119,17 @@ func (r *Registry) runBatch(work []*pending) bool {
 	if err != nil {
 		return false
 	}
-	point(pointCommitted)
+	b.committed()
 	r.show(work, b)
 	return true
+}
+
+// committed passes the points at which rows are there and the index is not.
+func (b *batch) committed() {
+	point(pointCommitted)
+	if b.large {
+		point(pointLargeCommitted)
+	}
 }
 
 // show publishes what changes have committed and then answers them, in a goroutine
@@ -173,7 +181,7 @@ func (r *Registry) runAlone(p *pending) {
 		b, err := r.tryBatch([]*pending{p})
 		switch {
 		case err == nil:
-			point(pointCommitted)
+			b.committed()
 			r.show([]*pending{p}, b)
 			return
 		case sqldb.IsUnique(err) && try < attempts:
@@ -217,6 +225,9 @@ func (r *Registry) tryBatch(work []*pending) (*batch, error) {
 			return err
 		}
 		point(pointRowsWritten)
+		if b.large {
+			point(pointLargeWritten)
+		}
 		return nil
 	})
 	if err != nil {

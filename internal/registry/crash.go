@@ -14,7 +14,7 @@ func CrashPoints() []string {
 	return []string{
 		pointReceived, pointParsed, pointBlobCommitted, pointStaged,
 		pointRowsWritten, pointCommitted, pointPublished,
-		pointImportBatch, pointImportCurrent, pointSwept, pointErased,
+		pointLargeWritten, pointLargeCommitted, pointImportBatch, pointImportCurrent, pointSwept, pointErased,
 	}
 }
 

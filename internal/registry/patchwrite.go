@@ -141,6 +141,7 @@ func (p *patcher) tryWrite(ctx context.Context, one *prepared) error {
 	if err != nil {
 		return err
 	}
+	point(pointImportBatch)
 	p.wroteTo(one.subdir, one.names, len(one.files), len(one.fresh))
 	return nil
 }
