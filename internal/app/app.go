@@ -118,10 +118,15 @@ func New(ctx context.Context, cfg Config, log *slog.Logger, options ...Option) (
 	if err = a.claim(ctx); err != nil {
 		return nil, err
 	}
-	a.Registry = registry.New(a.DB, a.Blobs, registry.Options{
+	records := registry.Options{
 		Now: a.now, Log: log, Gen: a.Rights, Renew: a.Accounts.Renew, Limits: archive.DefaultLimits(), MaxUpload: cfg.MaxUpload, Fetch: a.fetch, AfterUpload: a.afterUpload,
-	})
-	a.Index = index.New(a.DB, a.Registry, index.Options{URL: cfg.URL, Now: a.now, Log: log})
+	}
+	forms := index.Options{URL: cfg.URL, Now: a.now, Log: log}
+	if err = hasten(&records, &forms); err != nil {
+		return nil, err
+	}
+	a.Registry = registry.New(a.DB, a.Blobs, records)
+	a.Index = index.New(a.DB, a.Registry, forms)
 	a.Registry.SetPublisher(a.Index)
 	a.Jobs = a.jobs()
 	a.metrics = newMetrics()

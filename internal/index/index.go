@@ -58,6 +58,13 @@ type Options struct {
 	// saved for the next start; 0 = 4 MiB. A smaller one is read in the time of a
 	// few requests.
 	SaveFrom int
+	// SaveAfter is how many names of such a channel change at least before its state is
+	// saved again; 0 = 500. It is that many that a start reads at worst, and saving costs an
+	// upload a few kilobytes.
+	SaveAfter int
+	// KeepEvery is how often Run looks what is to be let go of and what to be saved;
+	// 0 = a minute.
+	KeepEvery time.Duration
 }
 
 // Index makes and holds the metadata of channels. It is safe for concurrent use.
@@ -97,6 +104,12 @@ func New(db *sqldb.DB, reg *registry.Registry, opt Options) *Index {
 	}
 	if opt.SaveFrom == 0 {
 		opt.SaveFrom = 4 << 20
+	}
+	if opt.SaveAfter == 0 {
+		opt.SaveAfter = 500
+	}
+	if opt.KeepEvery == 0 {
+		opt.KeepEvery = time.Minute
 	}
 	return &Index{
 		db: db, reg: reg, opt: opt, channels: map[string]*channel{}, filters: filters{budget: opt.ViewBytes},

@@ -8,14 +8,11 @@ import (
 	"terrarium/internal/sqldb"
 )
 
-// keepEvery is how often Run looks what is to be let go of and what to be saved.
-const keepEvery = time.Minute
-
 // Run reads what a start has left in the rows (Fill), and then, from time to time
 // until ctx ends, lets go of what nobody can ask for any more and saves the states of
 // large channels.
 func (x *Index) Run(ctx context.Context) {
-	tick := time.NewTicker(keepEvery)
+	tick := time.NewTicker(x.opt.KeepEvery)
 	defer tick.Stop()
 	for {
 		if err := x.Fill(ctx); err != nil && ctx.Err() == nil {

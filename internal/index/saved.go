@@ -22,13 +22,10 @@ import (
 // shards, whose hashes it has.
 const savedFormat = 1000*repodata.Revision + 1
 
-const (
-	// A state is saved again when more names changed than savedNames and the
-	// savedPart-th part of all: that many are read at a start at worst, and saving
-	// costs an upload a few kilobytes.
-	savedNames = 500
-	savedPart  = 50
-)
+// savedPart is the part of all names of which more than one must have changed before a
+// state is saved again: where there are many, they are the bound, and not
+// Options.SaveAfter.
+const savedPart = 50
 
 var errSaved = errors.New("what was saved ends too early")
 
@@ -255,7 +252,7 @@ func (x *Index) save(ctx context.Context, ch *channel, all bool) error {
 		}
 		names += len(s.entries)
 	}
-	if size < x.opt.SaveFrom || !all && unsaved <= max(savedNames, names/savedPart) {
+	if size < x.opt.SaveFrom || !all && unsaved <= max(x.opt.SaveAfter, names/savedPart) {
 		return nil
 	}
 	var data []byte
