@@ -50,7 +50,7 @@ gotestsum = mkdir -p $(EVENTS) && $(GOTESTSUM) --format $(or $(2),pkgname) --jso
 # tagged TAG: the packages that have tests behind a build tag.
 tagged = $(sort $(shell grep -rlE --include='*_test.go' '^//go:build .*\b$(1)\b' internal cmd test 2>/dev/null | xargs -r -n1 dirname | sed 's,^,./,'))
 
-.PHONY: run build generate fmt check test test-postgres test-clients test-browser test-race test-fuzz bench bench-small tools clean
+.PHONY: run build generate fmt check test test-postgres test-clients test-browser test-race test-fuzz crash-long bench bench-small tools clean
 
 run: build ## start a registry with the sample channel on http://127.0.0.1:8080
 	exec bin/terrarium serve --sample
@@ -101,6 +101,11 @@ test-race: $(GOTESTSUM) ## under the race detector
 FUZZTIME ?= 20s
 test-fuzz: $(GOTESTSUM) ## every fuzz target for FUZZTIME
 	mkdir -p $(EVENTS) && GOTESTSUM=$(GOTESTSUM) test/fuzz $(FUZZTIME) $(EVENTS)
+
+# What `make test` does with 30 kills. The seed of the run, which TERRARIUM_SEED takes, is in the output.
+crash-long: export TERRARIUM_KILLS ?= 300
+crash-long: ## the program killed 300 times under load, and what is left looked at: a quarter of an hour
+	go test -count=1 -timeout 120m -run '^TestKills$$/^at_random$$' -v ./test/crash
 
 # Both measure the rows of docs/benchmarks.md and print one table; TERRARIUM_BENCH holds the sizes of the channels. What stands
 # beside is there where it is installed: nginx, and py-rattler and others in the Python that test-clients makes.

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"terrarium/internal/sqldb"
 	"terrarium/test/program"
 )
 
@@ -70,14 +69,6 @@ func eraseAgain(t *testing.T, w *world, server *program.Server) {
 // left counts the files of the deleted owner.
 func (w *world) left(t *testing.T) (n int) {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(w.store.Data, "terrarium.db"), sqldb.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	err = db.Row(t.Context(), "SELECT count(*) FROM file_rows f JOIN owners o ON o.id = f.owner_id WHERE o.name = $1", another).Scan(&n)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.row(t, &n, "SELECT count(*) FROM file_rows f JOIN owners o ON o.id = f.owner_id WHERE o.name = $1", another)
 	return n
 }

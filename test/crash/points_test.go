@@ -4,17 +4,14 @@ import (
 	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json/v2"
-	"fmt"
 	"io"
-	"mime/multipart"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -27,33 +24,57 @@ import (
 
 // scenario is what makes the program pass a point.
 type scenario struct {
+	point string
+	of    string // what passes it, where several do
 	// run makes the program pass the point; it must not mind that it dies.
 	run func(t *testing.T, w *world)
 	// want says what the first look after the restart must find of the files
-	// that run brought.
+	// of which run does not know; for a change of the crowd, listed is that it was made.
 	want fate
 	// after is tried once the store was found in order.
 	after func(t *testing.T, w *world, server *program.Server)
 }
 
-// scenarios says, for each point of package registry, how it is passed. A file
-// is there from the commit of its rows on, and not before.
-func scenarios() map[string]scenario {
+// scenarios says how each point of package registry is passed. A file
+// is there from the commit of its rows on, and not before; so is what a change does to
+// many files, and of what is written before under a generation to come nothing is seen.
+func scenarios() []scenario {
 	again := func(t *testing.T, w *world, server *program.Server) { w.publish(t, server, newcomer()) }
-	one := func(want fate) scenario { return scenario{run: uploadOne, want: want, after: again} }
-	return map[string]scenario{
-		"upload.received":       one(gone),
-		"upload.parsed":         one(gone),
-		"upload.blob-committed": one(gone),
-		"change.rows-written":   one(gone),
-		"change.committed":      one(listed),
-		"change.published":      one(listed),
-		"upload.staged":         {run: stageOne, want: gone, after: stageAgain},
-		"import.batch":          {run: importSome, want: gone, after: importAgain},
-		"import.current":        {run: importSome, want: listed, after: importAgain},
-		"gc.rows-deleted":       {run: sweepOne, want: gone, after: sweepAgain},
-		"erase.batch":           {run: eraseOne, want: gone, after: eraseAgain},
+	list := []scenario{
+		{"upload.staged", "", stageOne, gone, stageAgain},
+		{"import.batch", "an import", importSome, gone, importAgain},
+		{"import.current", "", importSome, listed, importAgain},
+		{"gc.rows-deleted", "", sweepOne, gone, sweepAgain},
+		{"erase.batch", "", eraseOne, gone, eraseAgain},
 	}
+	for _, of := range []struct {
+		point string
+		want  fate
+	}{
+		{"upload.received", gone},
+		{"upload.parsed", gone},
+		{"upload.blob-committed", gone},
+		{"change.rows-written", gone},
+		{"change.committed", listed},
+		{"change.published", listed},
+	} {
+		list = append(list, scenario{of.point, "an upload", uploadOne, of.want, again})
+		if !strings.HasPrefix(of.point, "change.") {
+			continue
+		}
+		left := gone // the files of the package are there until it is committed
+		if of.want == gone {
+			left = listed
+		}
+		list = append(list, scenario{of.point, "a package that goes", packageOne, left, again}, scenario{of.point, "a roll-back", crowdOne(rollBack), of.want, crowdAgain})
+	}
+	for _, kind := range []string{hotfix, putOn, takeOff} {
+		list = append(list,
+			scenario{"import.batch", kind, crowdOne(kind), gone, crowdAgain},
+			scenario{"large.rows-written", kind, crowdOne(kind), gone, crowdAgain},
+			scenario{"large.committed", kind, crowdOne(kind), listed, crowdAgain})
+	}
+	return list
 }
 
 // TestKills kills the program, starts it again over what is left and looks.
@@ -68,34 +89,46 @@ func atEachPoint(t *testing.T, binary string) {
 	seed := newWorld(t, binary)
 	quiet := seed.store.Env
 	seed.store.Env = append(slices.Clone(quiet), "TERRARIUM_LOG_LEVEL=info")
+	seed.newCrowd(t)
 	server := seed.store.Serve(t)
 	seed.store.Env = quiet
 	for i := range 4 {
 		seed.publish(t, server, spec("alpha", i))
 		seed.publish(t, server, spec("beta", i))
 	}
+	if err := seed.relabel(newClient(), server.URL, seed.files[spec("beta", 0).FileName()], listed); err != nil {
+		t.Fatal(err)
+	}
+	seed.labels = true
+	seed.check(t, server)
+	seed.crowd.must(t, server, hotfix) // so that a roll-back has somewhere to go
 	seed.check(t, server)
 	swept(t, server)
 	server.Stop()
 
-	how := scenarios()
-	for _, point := range points(t) {
-		t.Run(point, func(t *testing.T) {
-			s, known := how[point]
-			if !known {
-				t.Fatalf("nothing passes the point %s; give it a scenario", point)
-			}
+	for _, s := range scenarios() {
+		t.Run(strings.TrimSuffix(s.point+" by "+s.of, " by "), func(t *testing.T) {
 			w := seed.copy(t)
-			w.store.Env = append(w.store.Env, "TERRARIUM_CRASH="+point)
+			w.store.Env = append(w.store.Env, "TERRARIUM_CRASH="+s.point)
 			s.run(t, w)
 			w.store.Env = seed.store.Env
 
+			var unknown []*file
+			for _, f := range w.files {
+				if f.fate == unsure {
+					unknown = append(unknown, f)
+				}
+			}
+			inDoubt := w.crowd.doubt != nil
 			server := w.store.Serve(t)
 			w.check(t, server)
-			for name, f := range w.files {
-				if _, old := seed.files[name]; !old && f.fate != s.want {
-					t.Errorf("%s: fate %d after the restart, want %d", name, f.fate, s.want)
+			for _, f := range unknown {
+				if f.fate != s.want {
+					t.Errorf("%s: fate %d after the restart, want %d", f.spec.FileName(), f.fate, s.want)
 				}
+			}
+			if inDoubt && w.crowd.lastWasDone != (s.want == listed) {
+				t.Errorf("made: %v, want the fate %d", w.crowd.lastWasDone, s.want)
 			}
 			w.fsck(t)
 			s.after(t, w, server)
@@ -104,9 +137,14 @@ func atEachPoint(t *testing.T, binary string) {
 			w.fsck(t)
 		})
 	}
-	for point := range how {
-		if !slices.Contains(points(t), point) {
-			t.Errorf("there is a scenario for %s, which is no point", point)
+	for _, point := range points(t) {
+		if !slices.ContainsFunc(scenarios(), func(s scenario) bool { return s.point == point }) {
+			t.Errorf("nothing passes the point %s; give it a scenario", point)
+		}
+	}
+	for _, s := range scenarios() {
+		if !slices.Contains(points(t), s.point) {
+			t.Errorf("there is a scenario for %s, which is no point", s.point)
 		}
 	}
 }
@@ -150,84 +188,43 @@ func uploadOne(t *testing.T, w *world) {
 	died(t, server)
 }
 
-// staged is an upload in the manner of anaconda-client.
-type staged struct {
-	spec    condatest.Spec
-	body    []byte
-	PostURL string            `json:"post_url"`
-	Form    map[string]string `json:"form_data"`
-	ID      string            `json:"dist_id"`
-}
-
-// stageOne announces a file and sends its bytes.
-func stageOne(t *testing.T, w *world) {
+// packageOne deletes a package with its files.
+func packageOne(t *testing.T, w *world) {
 	server := w.store.Serve(t)
-	s := w.stage(t, server)
-	if status, answer, err := s.sendBytes(); err == nil {
-		t.Fatalf("the bytes were answered with %d: %s", status, answer)
+	if err := w.removePackage(newClient(), server.URL, "alpha"); err != nil {
+		t.Fatal(err)
 	}
 	died(t, server)
 }
 
-// stageAgain does it all over, with the commit.
-func stageAgain(t *testing.T, w *world, server *program.Server) {
-	s := w.stage(t, server)
-	status, answer, err := s.sendBytes()
-	if err != nil || status != http.StatusCreated {
-		t.Fatalf("send the bytes: %d %s %v", status, answer, err)
-	}
-	w.api(t, http.MethodPost, server.URL+"/api/commit/"+s.path(), map[string]string{"dist_id": s.ID}, nil)
-	w.files[s.spec.FileName()].fate = listed
-}
+// shortLease is how soon a large change that was killed may be taken for dead.
+const shortLease = "TERRARIUM_CRASH_LEASE=1s"
 
-func (s staged) path() string {
-	return fmt.Sprintf("%s/%s/%s/%s/%s", owner, s.spec.Name, s.spec.Version, s.spec.Subdir, s.spec.FileName())
-}
-
-// stage announces a further build of a release that is there.
-func (w *world) stage(t *testing.T, server *program.Server) staged {
-	t.Helper()
-	s := staged{spec: spec("alpha", 1)}
-	s.spec.Build = "1"
-	s.body = condatest.Make(t, s.spec)
-	sum := sha256.Sum256(s.body)
-	w.files[s.spec.FileName()] = &file{spec: s.spec, sha256: hex.EncodeToString(sum[:])}
-	w.api(t, http.MethodPost, server.URL+"/api/stage/"+s.path(), map[string]any{
-		"distribution_type": "conda", "attrs": map[string]any{}, "channels": []string{"main"}, "sha256": hex.EncodeToString(sum[:]),
-	}, &s)
-	return s
-}
-
-// sendBytes posts the form that the announcement asked for.
-func (s staged) sendBytes() (status int, answer string, err error) {
-	var form bytes.Buffer
-	w := multipart.NewWriter(&form)
-	sum := md5.Sum(s.body) //nolint:gosec // what the protocol says
-	fields := map[string]string{"Content-Length": strconv.Itoa(len(s.body)), "Content-MD5": base64.StdEncoding.EncodeToString(sum[:])}
-	for _, part := range []map[string]string{s.Form, fields} {
-		for name, value := range part {
-			if err := w.WriteField(name, value); err != nil {
-				return 0, "", err
-			}
+// crowdOne makes a change of the crowd, on which the server dies.
+func crowdOne(kind string) func(*testing.T, *world) {
+	return func(t *testing.T, w *world) {
+		env := w.store.Env
+		if kind == takeOff {
+			w.store.Env = nil
+			server := w.store.Serve(t)
+			w.crowd.must(t, server, putOn)
+			server.Stop()
+		}
+		w.store.Env = append(slices.Clone(env), shortLease)
+		server := w.store.Serve(t)
+		if err := w.crowd.change(newClient(), server.URL, kind, rand.New(rand.NewPCG(1, 1))); err != nil {
+			t.Fatal(err)
+		}
+		died(t, server)
+		if w.crowd.doubt == nil {
+			t.Errorf("%s was answered", kind)
 		}
 	}
-	part, err := w.CreateFormFile("file", s.spec.Subdir+"/"+s.spec.FileName())
-	if err != nil {
-		return 0, "", err
-	}
-	if _, err := part.Write(s.body); err != nil {
-		return 0, "", err
-	}
-	if err := w.Close(); err != nil {
-		return 0, "", err
-	}
-	resp, err := newClient().Post(s.PostURL, w.FormDataContentType(), &form)
-	if err != nil {
-		return 0, "", err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(text), err
+}
+
+// crowdAgain makes all changes of the crowd, the one that died among them.
+func crowdAgain(t *testing.T, w *world, server *program.Server) {
+	w.crowd.each(t, server)
 }
 
 // api makes a call that must succeed and reads its answer into out, if any.
@@ -374,6 +371,19 @@ func (w *world) rows(t *testing.T, query string, args ...any) {
 	}
 	defer db.Close()
 	if _, err := db.Exec(t.Context(), query, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// row reads one number.
+func (w *world) row(t *testing.T, n *int, query string, args ...any) {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(w.store.Data, "terrarium.db"), sqldb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Row(t.Context(), query, args...).Scan(n); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -59,10 +59,12 @@ type world struct {
 	store *program.Store
 	token string
 
-	labels bool // the second channel is there
+	labels bool   // the second channel is there
+	crowd  *crowd // or nil
 
-	mu    sync.Mutex
-	files map[string]*file // by file name
+	mu       sync.Mutex
+	files    map[string]*file // by file name
+	together [][]*file        // of packages whose deletion was not answered: all are there or none
 }
 
 // newWorld makes a store with one user.
@@ -78,7 +80,10 @@ func newWorld(t *testing.T, binary string) *world {
 // copy gives a world of its own over a copy of the store.
 func (w *world) copy(t *testing.T) *world {
 	t.Helper()
-	c := &world{token: w.token, files: map[string]*file{}}
+	c := &world{token: w.token, labels: w.labels, files: map[string]*file{}}
+	if w.crowd != nil {
+		c.crowd = w.crowd.copy(c)
+	}
 	for name, f := range w.files {
 		one := *f
 		c.files[name] = &one
@@ -138,6 +143,42 @@ func (w *world) remove(client *http.Client, server string, f *file) error {
 	return w.ask(client, req, &f.fate, gone, http.StatusOK, http.StatusCreated, http.StatusNoContent)
 }
 
+// removePackage deletes a package with all its files that are there, and notes what the
+// server said: they go together.
+func (w *world) removePackage(client *http.Client, server, name string) error {
+	w.mu.Lock()
+	var files []*file
+	for _, f := range w.files {
+		if f.spec.Name != name || f.fate != listed {
+			continue
+		}
+		files = append(files, f)
+		f.fate = unsure
+		if f.extra == listed {
+			f.extra = unsure
+		}
+	}
+	w.mu.Unlock()
+	req, err := http.NewRequest(http.MethodDelete, server+"/api/package/"+owner+"/"+name, nil)
+	if err != nil {
+		return err
+	}
+	answer := unsure
+	if err := w.ask(client, req, &answer, gone, http.StatusCreated); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if answer == unsure {
+		w.together = append(w.together, files)
+		return nil
+	}
+	for _, f := range files {
+		f.fate = gone
+	}
+	return nil
+}
+
 // relabel puts a file into the second channel or takes it out.
 func (w *world) relabel(client *http.Client, server string, f *file, then fate) error {
 	method := http.MethodPost
@@ -192,22 +233,41 @@ func (w *world) publish(t *testing.T, server *program.Server, s condatest.Spec) 
 // they were unsure of.
 func (w *world) check(t *testing.T, server *program.Server) {
 	t.Helper()
-	seen, labelled := map[string]string{}, map[string]string{}
+	seen, labelled := map[string]conda.Record{}, map[string]conda.Record{}
 	for _, subdir := range subdirs {
 		maps.Copy(seen, w.consistent(t, server, channel, subdir))
 		if w.labels {
 			maps.Copy(labelled, w.consistent(t, server, extra, subdir))
 		}
 	}
+	sameChannelData(t, server, channel, seen)
+	if w.labels {
+		sameChannelData(t, server, extra, labelled)
+	}
+	if w.crowd != nil {
+		w.crowd.check(t, server, labelled)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for name, sum := range seen {
+	for _, files := range w.together {
+		there := 0
+		for _, f := range files {
+			if _, is := seen[f.spec.FileName()]; is {
+				there++
+			}
+		}
+		if there != 0 && there != len(files) {
+			t.Errorf("%d of the %d files of %s are there, whose deletion was not answered", there, len(files), files[0].spec.Name)
+		}
+	}
+	w.together = nil
+	for name, rec := range seen {
 		f := w.files[name]
 		switch {
 		case f == nil:
 			t.Errorf("%s is listed and nobody uploaded it", name)
-		case f.sha256 != sum:
-			t.Errorf("%s is listed with the SHA-256 %s, want %s", name, sum, f.sha256)
+		case f.sha256 != rec.SHA256:
+			t.Errorf("%s is listed with the SHA-256 %s, want %s", name, rec.SHA256, f.sha256)
 		case f.fate == gone:
 			t.Errorf("%s is listed, and its deletion was acknowledged", name)
 		case !f.read:
