@@ -8,11 +8,14 @@ package bench
 
 import (
 	"bufio"
+	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,6 +44,15 @@ type line struct {
 type record struct {
 	fileName string
 	json     []byte
+	exports  string // the object of its run exports, which about a fifth have; else ""
+}
+
+// text is the record as the source writes it.
+func (r record) text() []byte {
+	if r.exports == "" {
+		return r.json
+	}
+	return fmt.Appendf(slices.Clone(r.json[:len(r.json)-1]), `,"run_exports":%s}`, r.exports)
 }
 
 const seed = 20261121
@@ -116,7 +128,8 @@ func newLine(r *rand.Rand, taken map[string]bool, before []*line, most int) *lin
 // newRecord writes one record as repodata.json holds it.
 func newRecord(r *rand.Rand, name string, v [3]int, build int, python string, needs []string, license string, size float64, at time.Time) record {
 	version := fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2])
-	hash := fmt.Sprintf("h%07x", r.Uint32()>>4)
+	drawn := r.Uint32() >> 4
+	hash := fmt.Sprintf("h%07x", drawn)
 	if python != "" {
 		hash = "py" + python[:1] + python[2:] + hash
 	}
@@ -143,7 +156,11 @@ func newRecord(r *rand.Rand, name string, v [3]int, build int, python string, ne
 	}
 	b = fmt.Appendf(b, `],"license":%q,"md5":"%016x%016x","name":%q,"sha256":"%016x%016x%016x%016x","size":%d,"subdir":%q,"timestamp":%d,"version":%q}`,
 		license, r.Uint64(), r.Uint64(), name, r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64(), 1000+int64(size), subdir, at.UnixMilli(), version)
-	return record{fileName: name + "-" + version + "-" + buildString + extension, json: b}
+	rec := record{fileName: name + "-" + version + "-" + buildString + extension, json: b}
+	if drawn%5 == 0 { // nothing is drawn for it, so that all else is as it would be without
+		rec.exports = fmt.Sprintf(`{"weak":["%s >=%s,<%d.0a0"]}`, name, version, v[0]+1)
+	}
+	return rec
 }
 
 // newName makes a name that nobody has yet.
@@ -190,21 +207,21 @@ func (s *synthetic) write(t testing.TB, root string) int64 {
 		t.Fatal(err)
 	}
 	w := bufio.NewWriterSize(z, 1<<20)
-	bytes := s.writeJSON(w)
+	written := s.writeJSON(w)
 	for _, end := range []func() error{w.Flush, z.Close, f.Close} {
 		if err := end(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return bytes
+	return written
 }
 
 // writeJSON writes repodata.json; the error of w comes out at its Flush.
-func (s *synthetic) writeJSON(w *bufio.Writer) (bytes int64) {
+func (s *synthetic) writeJSON(w *bufio.Writer) (written int64) {
 	put := func(text ...string) {
 		for _, part := range text {
 			n, _ := w.WriteString(part)
-			bytes += int64(n)
+			written += int64(n)
 		}
 	}
 	put(`{"info":{"subdir":"`, subdir, `"},"packages":{`)
@@ -213,7 +230,7 @@ func (s *synthetic) writeJSON(w *bufio.Writer) (bytes int64) {
 		for _, l := range s.names {
 			for _, rec := range l.records {
 				if filepath.Ext(rec.fileName) == filepath.Ext(extension) {
-					put(comma, `"`, rec.fileName, `":`, string(rec.json))
+					put(comma, `"`, rec.fileName, `":`, string(rec.text()))
 					comma = ","
 				}
 			}
@@ -223,7 +240,30 @@ func (s *synthetic) writeJSON(w *bufio.Writer) (bytes int64) {
 		}
 	}
 	put(`},"repodata_version":1}`)
-	return bytes
+	return written
+}
+
+// digest tells channels of other versions of this bench apart.
+func (s *synthetic) digest() string {
+	d := sha256.New()
+	w := bufio.NewWriter(d)
+	s.writeJSON(w)
+	_ = w.Flush() // a digest takes everything
+	return fmt.Sprintf("%x", d.Sum(nil))
+}
+
+// revise gives the first so many of every step-th record another text, as a hotfix of
+// the source would: their files are the same.
+func (s *synthetic) revise(count, step int) {
+	place := 0
+	for _, l := range s.names {
+		for i := range l.records {
+			if place%step == 0 && place/step < count {
+				l.records[i].json = bytes.Replace(l.records[i].json, []byte(`,"license":`), []byte(`,"license_family":"revised","license":`), 1)
+			}
+			place++
+		}
+	}
 }
 
 // pick gives a name, each in proportion to its records: what is published

@@ -49,14 +49,9 @@ type Finished struct {
 	Stdout, Stderr string
 	State          *os.ProcessState
 	Took           time.Duration
-}
-
-// PeakRSS is the most memory that the process held at once, in bytes.
-func (f Finished) PeakRSS() int64 {
-	if u, ok := f.State.SysUsage().(*syscall.Rusage); ok {
-		return u.Maxrss << 10
-	}
-	return 0
+	// PeakRSS is the most memory that the process held at once, in bytes: VmHWM, looked
+	// at while it ran. What wait4 says counts the memory of the process that started it.
+	PeakRSS int64
 }
 
 // CPU is the processor time that the process took.
@@ -74,17 +69,40 @@ type Running struct {
 	cmd            *exec.Cmd
 	stdout, stderr bytes.Buffer
 	begun          time.Time
+	peak           int64 // bytes; of watching until that has ended
+	watching       sync.WaitGroup
+	ended          chan struct{} // closed when the process is gone
 }
+
+// watchEvery is how often the memory of a command is looked at.
+const watchEvery = 10 * time.Millisecond
 
 // Begin begins a command, which must be waited for.
 func (s *Store) Begin(t testing.TB, args ...string) *Running {
 	t.Helper()
-	r := &Running{t: t, cmd: s.command(t, args...), begun: time.Now()}
+	r := &Running{t: t, cmd: s.command(t, args...), begun: time.Now(), ended: make(chan struct{})}
 	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, &r.stderr
 	if err := r.cmd.Start(); err != nil {
 		t.Fatalf("terrarium %s: %v", strings.Join(args, " "), err)
 	}
+	r.watching.Go(r.watch)
 	return r
+}
+
+// watch notes the most memory that the process holds, until it is gone.
+func (r *Running) watch() {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		if n, err := procField(r.cmd.Process.Pid, "status", "VmHWM:"); err == nil { // one that has ended has none
+			r.peak = max(r.peak, n<<10)
+		}
+		select {
+		case <-r.ended:
+			return
+		case <-ticker.C:
+		}
+	}
 }
 
 // Kill ends the command by SIGKILL, unless it has ended.
@@ -94,10 +112,12 @@ func (r *Running) Kill() { _ = r.cmd.Process.Kill() }
 func (r *Running) Wait() Finished {
 	r.t.Helper()
 	err := r.cmd.Wait()
+	close(r.ended)
+	r.watching.Wait()
 	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended {
 		r.t.Fatalf("%s: %v", r.cmd, err)
 	}
-	return Finished{r.stdout.String(), r.stderr.String(), r.cmd.ProcessState, time.Since(r.begun)}
+	return Finished{r.stdout.String(), r.stderr.String(), r.cmd.ProcessState, time.Since(r.begun), r.peak}
 }
 
 // Do runs a command that must succeed and gives what it printed, without the
@@ -293,6 +313,30 @@ func (s *Server) Usage() Usage {
 		s.t.Fatalf("what the server costs: %v\n%s", err, s.Output())
 	}
 	return u
+}
+
+// Ran is what the threads of the server have run so far, to the nanosecond, where the CPU
+// of Usage counts ticks of 10 ms. A thread that has ended counts no more; those of a Go
+// program stay.
+func (s *Server) Ran() time.Duration {
+	s.t.Helper()
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", s.PID))
+	if err != nil || len(files) == 0 {
+		s.t.Fatalf("what the server ran: %d threads, %v\n%s", len(files), err, s.Output())
+	}
+	var all time.Duration
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		var ran time.Duration // in nanoseconds
+		if err == nil {
+			_, err = fmt.Sscan(string(text), (*int64)(&ran))
+		}
+		if err != nil {
+			s.t.Fatalf("what the server ran: %v", err)
+		}
+		all += ran
+	}
+	return all
 }
 
 // usage reads proc(5): utime and stime of stat in ticks of 10 ms, wchar of io, VmHWM of
