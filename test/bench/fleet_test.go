@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,43 +25,46 @@ const uploadEvery = 200 * time.Millisecond
 // TestBenchFleet lets many py-rattler clients solve and download from empty caches
 // while uploads arrive, beside nginx with the tree as it was before: row 14. No
 // client may fail, and each must see one generation: of two packages that are
-// published one after the other it never sees the second alone.
+// published one after the other and need the same version of each other, it gets the
+// newest pair that it can know of, and that which was there before it began at least.
 func TestBenchFleet(t *testing.T) {
 	limited(t)
 	python := os.Getenv("TERRARIUM_PYTHON")
+	n := slices.Max(sizes(t))
 	clients, packages := 24, 300
-	if slices.Max(sizes(t)) <= 10_000 {
+	if n <= 10_000 {
 		clients, packages = 6, 60
 	}
 	l := figure{
-		row: 14, name: "fleet-solve", at: fmt.Sprintf("%d clients, %d packages", clients, packages), ours: unmeasured, peer: unmeasured,
+		row: 14, name: "fleet-solve", at: fmt.Sprintf("%d records, %d clients, %d packages", n, clients, packages), ours: unmeasured, peer: unmeasured,
 		besides: "nginx, frozen tree", better: "≤ 1.5",
 	}
 	if python == "" {
 		figures.add(t, l)
 		return
 	}
-	store, m := channels.copyOf(t, 10_000)
+	store, m := channels.copyOf(t, n)
 	store.Env, store.Log = nil, filepath.Join(t.TempDir(), "log")
 	c := newClient(store.Serve(t), channelName, m.Token)
-	specs := publishTree(t, c, packages)
-	clock := 1
+	names := publishTree(t, c, packages)
+	var clock atomic.Int64 // the last pair that was acknowledged
 	tick := func() error {
-		for _, name := range []string{"clock-a", "clock-b"} {
-			spec := condatest.Spec{Name: name, Version: fmt.Sprint(clock), Subdir: subdir, PadTo: archiveSize}
-			if _, err := c.publish(upload{name, spec.FileName(), condatest.Make(t, spec)}); err != nil {
+		next := clock.Load() + 1
+		for _, name := range [2][2]string{{"clock-a", "clock-b"}, {"clock-b", "clock-a"}} {
+			spec := condatest.Spec{Name: name[0], Version: fmt.Sprint(next), Subdir: subdir, Depends: []string{fmt.Sprintf("%s ==%d", name[1], next)}, PadTo: archiveSize}
+			if _, err := c.publish(upload{name[0], spec.FileName(), condatest.Make(t, spec)}); err != nil {
 				return err
 			}
 		}
-		clock++
+		clock.Store(next)
 		return nil
 	}
 	if err := tick(); err != nil {
 		t.Fatal(err)
 	}
 	root := t.TempDir()
-	freeze(t, c, root, specs)
-	n, installed := startNginx(t, &generator{}, root, "")
+	freeze(t, c, root, names)
+	frozen, installed := startNginx(t, &generator{}, root, "")
 
 	var ours, theirs []time.Duration
 	for range 3 {
@@ -81,13 +85,13 @@ func TestBenchFleet(t *testing.T) {
 				}
 			}
 		}()
-		ours = append(ours, fleet(t, python, c.server.URL+"/conda/"+c.channel, clients, specs))
+		ours = append(ours, fleet(t, python, c.server.URL+"/conda/"+c.channel, clients, packages, clock.Load()))
 		close(stop)
 		if err := <-stopped; err != nil {
 			t.Fatal(err)
 		}
 		if installed {
-			theirs = append(theirs, fleet(t, python, n.url+"/conda/"+c.channel, clients, specs))
+			theirs = append(theirs, fleet(t, python, frozen.url+"/conda/"+c.channel, clients, packages, 1))
 		}
 	}
 	l.ours = short(quantile(ours, 0.5))
@@ -100,13 +104,20 @@ func TestBenchFleet(t *testing.T) {
 	c.server.Stop()
 }
 
-// publishTree uploads packages that need nothing and gives their names.
+// branches is how many further packages one of the tree needs.
+const branches = 3
+
+// publishTree uploads packages of which all but the last need some of the others, so that
+// the first one, treeTop, needs all, and gives their names.
 func publishTree(t testing.TB, c *client, packages int) []string {
 	t.Helper()
 	var names []string
 	var uploads []upload
 	for i := range packages {
 		spec := condatest.Spec{Name: fmt.Sprint("fleet", i), Version: "1.0", Subdir: subdir, PadTo: archiveSize}
+		for need := branches*i + 1; need <= branches*(i+1) && need < packages; need++ {
+			spec.Depends = append(spec.Depends, fmt.Sprintf("fleet%d >=1.0,<2.0a0", need))
+		}
 		names = append(names, spec.Name)
 		uploads = append(uploads, upload{spec.Name, spec.FileName(), condatest.Make(t, spec)})
 	}
@@ -163,8 +174,12 @@ func freeze(t testing.TB, c *client, root string, names []string) {
 	}
 }
 
-// fleet runs the clients at once and gives the time until the last has ended.
-func fleet(t testing.TB, python, channel string, clients int, specs []string) time.Duration {
+// treeTop is the package of the tree that needs all others.
+const treeTop = "fleet0"
+
+// fleet runs the clients at once and gives the time until the last has ended. Each is to
+// get all packages of the tree and a pair of clocks no older than the one given.
+func fleet(t testing.TB, python, channel string, clients, packages int, clock int64) time.Duration {
 	t.Helper()
 	caches := t.TempDir()
 	failed := make(chan error, clients)
@@ -172,19 +187,24 @@ func fleet(t testing.TB, python, channel string, clients int, specs []string) ti
 	begun := time.Now()
 	for i := range clients {
 		wg.Go(func() {
-			args := append([]string{"testdata/fleet.py", channel, filepath.Join(caches, fmt.Sprint(i))}, specs...)
-			cmd := exec.CommandContext(t.Context(), python, args...)
+			cmd := exec.CommandContext(t.Context(), python, "testdata/fleet.py", channel, filepath.Join(caches, fmt.Sprint(i)), treeTop, "clock-a", "clock-b")
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
 			out, err := cmd.Output()
-			var saw struct{ Packages, A, B int }
+			var got struct {
+				Packages     int
+				A, B         int64 // versions of clock-a and clock-b that were solved and downloaded
+				SeenA, SeenB int64 // the newest of what the client knew
+			}
 			switch {
 			case err != nil:
 				failed <- fmt.Errorf("client %d: %w\n%s", i, err, stderr.String())
-			case json.Unmarshal(out, &saw, json.MatchCaseInsensitiveNames(true)) != nil || saw.Packages != len(specs):
-				failed <- fmt.Errorf("client %d got %q, want %d packages", i, out, len(specs))
-			case saw.B > saw.A || saw.A == 0:
-				failed <- fmt.Errorf("client %d saw clock-b %d, which comes after the same clock-a, and of that only %d", i, saw.B, saw.A)
+			case json.Unmarshal(out, &got, json.MatchCaseInsensitiveNames(true)) != nil || got.Packages != packages+2:
+				failed <- fmt.Errorf("client %d got %q, want %d packages", i, out, packages+2)
+			case got.A != got.B || got.A != got.SeenB || got.SeenA < got.SeenB:
+				failed <- fmt.Errorf("client %d got clock-a %d and clock-b %d of %d and %d: of the newest clock-b, the same clock-a was published before", i, got.A, got.B, got.SeenA, got.SeenB)
+			case got.A < clock:
+				failed <- fmt.Errorf("client %d got the clocks %d, and %d was there before it began", i, got.A, clock)
 			}
 		})
 	}

@@ -1,7 +1,8 @@
 """One client of a fleet: solves from an empty cache, downloads what was chosen, prints one JSON object.
 
 fleet.py CHANNEL CACHE SPEC...
-"ends" are the newest versions that it saw of clock-b, published second, and clock-a, published first.
+"a" and "b" are the versions of clock-a, published first, and clock-b that were solved and downloaded; "seena" and "seenb" the newest
+of them in what the gateway holds, which is what the solver was given.
 """
 
 import asyncio
@@ -32,10 +33,17 @@ async def main(channel, cache, *specs):
 
     await asyncio.gather(*(download(r) for r in records))
     seen = await gateway.query([channel], platforms, ["clock-a", "clock-b"], recursive=False)
+    chosen = {r.name.normalized: int(str(r.version)) for r in records if r.name.normalized in ("clock-a", "clock-b")}
     newest = {"clock-a": 0, "clock-b": 0}
     for record in (r for source in seen for r in source):
         newest[record.name.normalized] = max(newest[record.name.normalized], int(str(record.version)))
-    return {"packages": len(records), "a": newest["clock-a"], "b": newest["clock-b"]}
+    return {
+        "packages": len(records),
+        "a": chosen["clock-a"],
+        "b": chosen["clock-b"],
+        "seena": newest["clock-a"],
+        "seenb": newest["clock-b"],
+    }
 
 
 print(json.dumps(asyncio.run(main(*sys.argv[1:]))), flush=True)
