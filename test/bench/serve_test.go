@@ -18,12 +18,19 @@ import (
 
 	"terrarium/internal/condatest"
 	"terrarium/internal/repodata"
+	"terrarium/test/program"
 )
 
 const (
 	serveRounds = 5
 	serveShards = 2000     // at most so many are asked for in turn
 	largeFile   = 64 << 20 // bytes of the package that is downloaded whole
+	tokens      = 100_000  // that are there, with a channel of as many records or more
+	fewReaders  = 2        // of whole documents at once
+	manyReaders = 32
+
+	plainJudged                = 48.0 // the text is unpacked for each reader, and nginx has it in a file
+	steadyWanted, steadyJudged = 1.2, 3.0
 )
 
 // beside measures one kind of request at both servers in turn and gives the
@@ -66,6 +73,8 @@ func TestBenchServe(t *testing.T) {
 	g := newGenerator(t)
 	store, m := channels.copyOf(t, n)
 	store.Env, store.Under, store.Log = nil, g.server, filepath.Join(t.TempDir(), "log")
+	held := min(tokens, n)
+	moreTokens(t, store, held)
 	c := newClient(store.Serve(t), channelName, m.Token)
 	root := t.TempDir()
 	w := newMirror(t, c, root)
@@ -88,6 +97,7 @@ func TestBenchServe(t *testing.T) {
 	figures.atMost(t, both([]string{w.index}, many, "-conditional").line(10, "serve-304, index", at, "nginx"), 2.2, 9)
 	figures.atMost(t, both([]string{w.index}, many/10).line(10, "serve-index", at, "nginx"), 1.7, 9)
 	figures.atMost(t, both([]string{w.zst}, max(4, many/200), "-c", "8").line(13, "serve-repodata, .zst of pieces", at, "nginx"), 2.2, 8)
+	figures.told(t, both([]string{w.json}, max(8, many/2000), "-c", "4").line(13, "serve-repodata, repodata.json", at, "nginx"), plainJudged)
 	figures.atMost(t, both(w.packages, many/5).line(13, "serve-file, 100 kB", at, "nginx"), 1.7, 6)
 	figures.atMost(t, both([]string{w.large}, 40, "-c", "4").line(13, "serve-file, 64 MB", at, "nginx"), 1.2, 2)
 
@@ -98,11 +108,12 @@ func TestBenchServe(t *testing.T) {
 		token.ours = append(token.ours, g.ask(t, c.server.URL, c.server.PID, w.shards, "-n", longer, "-header", header))
 		token.theirs = append(token.theirs, g.ask(t, c.server.URL, c.server.PID, w.shards, "-n", longer))
 	}
-	figures.atMost(t, token.line(12, "serve-auth, cached token", at, "without a token"), 1.15, 1.5)
+	figures.atMost(t, token.line(12, fmt.Sprintf("serve-auth, cached token of %d", held), at, "without a token"), 1.15, 1.5)
 	revoked(t, c)
 	resumed(t, c, w.zst)
 
 	c.server.Stop()
+	steady(t, g, store, w, at)
 	secure := store.Serve(t, "--tls-dev")
 	keys := t.TempDir()
 	for from, to := range map[string]string{"cert.pem": "cert.pem", "cert.key": "key.pem"} {
@@ -129,15 +140,15 @@ func TestBenchServe(t *testing.T) {
 
 // mirror are paths of the channel, all of which lie in a folder as well.
 type mirror struct {
-	shards, packages  []string
-	index, zst, large string
+	shards, packages        []string
+	index, zst, json, large string
 }
 
 // newMirror uploads packages, then writes what the server answers into files.
 func newMirror(t testing.TB, c *client, root string) mirror {
 	t.Helper()
 	base := "/conda/" + c.channel + "/" + subdir + "/"
-	w := mirror{index: base + "repodata_shards.msgpack.zst", zst: base + "repodata.json.zst"}
+	w := mirror{index: base + "repodata_shards.msgpack.zst", zst: base + "repodata.json.zst", json: base + "repodata.json"}
 	for i := range 20 {
 		u := newUpload(t, &line{name: fmt.Sprint("served", i)}, i)
 		if _, err := c.publish(u); err != nil {
@@ -162,7 +173,7 @@ func newMirror(t testing.TB, c *client, root string) mirror {
 	for _, hash := range index.Hashes[:min(len(index.Hashes), serveShards)] {
 		w.shards = append(w.shards, base+"shards/"+repodata.ShardFileName(hash))
 	}
-	for _, path := range slices.Concat(w.shards, w.packages, []string{w.index, w.zst, w.large}) {
+	for _, path := range slices.Concat(w.shards, w.packages, []string{w.index, w.zst, w.json, w.large}) {
 		b, err := c.get(strings.TrimPrefix(path, base), "", &took)
 		if err == nil {
 			err = os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o755)
@@ -175,6 +186,38 @@ func newMirror(t testing.TB, c *client, root string) mirror {
 		}
 	}
 	return w
+}
+
+// moreTokens gives the owner so many tokens in all, of which nobody knows the secrets of
+// the others.
+func moreTokens(t testing.TB, store *program.Store, n int) {
+	t.Helper()
+	db := opened(t, store)
+	defer db.Close()
+	made, err := db.Exec(t.Context(), `
+		INSERT INTO tokens (id, user_id, organization_id, name, hash, last4, scopes, resources, created_at, expires_at)
+		WITH RECURSIVE numbers (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < $1)
+		SELECT id || '-' || i, user_id, organization_id, name || '-' || i, randomblob(32), last4, scopes, resources, created_at, expires_at FROM tokens, numbers`, n-1)
+	if err != nil || made != int64(n-1) {
+		t.Fatalf("%d further tokens: %v", made, err)
+	}
+}
+
+// steady reads whole documents with few and with many clients at once from a server that
+// has done nothing else, which is to need no more memory for many.
+func steady(t *testing.T, g *generator, store *program.Store, w mirror, at string) {
+	t.Helper()
+	server := store.Serve(t)
+	peak := func(clients int) int64 {
+		g.ask(t, server.URL, server.PID, []string{w.zst, w.json}, "-n", strconv.Itoa(clients), "-c", strconv.Itoa(clients))
+		return server.Usage().PeakRSS
+	}
+	few, many := peak(fewReaders), peak(manyReaders)
+	figures.atMost(t, figure{
+		row: 13, name: fmt.Sprintf("serve-repodata, memory with %d clients", manyReaders), at: at, ours: megabytes(many), peer: megabytes(few), besides: fmt.Sprintf("with %d clients", fewReaders),
+		ratio: float64(many) / float64(few),
+	}, steadyWanted, steadyJudged)
+	server.Stop()
 }
 
 // revoked looks that a token that is revoked is refused on the next request.

@@ -188,16 +188,23 @@ func emptied(t testing.TB, store *program.Store) {
 // states of its index. It is false where it has kept none.
 func forget(t testing.TB, store *program.Store) (kept bool) {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(store.Data, "terrarium.db"), sqldb.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := opened(t, store)
 	defer db.Close()
 	n, err := db.Exec(t.Context(), "DELETE FROM index_states")
 	if err != nil {
 		t.Fatal(err)
 	}
 	return n > 0
+}
+
+// opened is the database of a store whose program has ended.
+func opened(t testing.TB, store *program.Store) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(t.Context(), "sqlite:"+filepath.Join(store.Data, "terrarium.db"), sqldb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
 }
 
 // publisher makes packages of a channel, the same ones in each run.

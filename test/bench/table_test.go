@@ -71,6 +71,16 @@ func (t *report) atMost(tb testing.TB, l figure, want, judged float64) {
 	}
 }
 
+// told is atMost where the issue sets no bound.
+func (t *report) told(tb testing.TB, l figure, judged float64) {
+	tb.Helper()
+	l.better = "told"
+	t.add(tb, l)
+	if l.ratio > judged {
+		tb.Errorf("%s, %s: %.2f times %s, more than %g", l.name, l.at, l.ratio, l.besides, judged)
+	}
+}
+
 // atLeast is atMost for ratios that should be high.
 func (t *report) atLeast(tb testing.TB, l figure, want, judged float64) {
 	tb.Helper()
