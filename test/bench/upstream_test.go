@@ -39,8 +39,11 @@ type upstream struct {
 	naiveOf          int
 }
 
-func newUpstream(t *testing.T, store *program.Store, n int) *upstream {
-	return &upstream{t: t, store: store, step: max(1, n/500), document: t.TempDir(), shards: t.TempDir(), records: n}
+// newUpstream goes on with the folder that a channel was imported from: under another
+// name the same records are those of another source.
+func newUpstream(t *testing.T, store *program.Store, m *imported) *upstream {
+	n := m.channel.records
+	return &upstream{t: t, store: store, step: max(1, n/500), document: m.source, shards: t.TempDir(), records: n}
 }
 
 // differ makes so many records other than they were, a tenth of them revised and the
@@ -139,6 +142,7 @@ func (s *synthetic) writeShards(t testing.TB, root string) {
 type naively struct {
 	Seconds float64
 	RSS     int64 // VmHWM
+	cpu     time.Duration
 }
 
 func (n naively) took() time.Duration { return seconds(n.Seconds) }
@@ -169,7 +173,7 @@ func (u *upstream) readNaively(t *testing.T) naively {
 	if err := json.Unmarshal(out, &u.naive); err != nil {
 		t.Fatalf("the reader of %s printed %q: %v", path, out, err)
 	}
-	u.naiveOf = u.records
+	u.naive.cpu, u.naiveOf = cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime(), u.records
 	return u.naive
 }
 
