@@ -102,9 +102,10 @@ func (w *world) look() {
 }
 
 // meanwhile makes a large change of a channel by a request, while a package is uploaded
-// and a file is deleted or withdrawn. What came first, the log of the channel says: apply
-// does to the model what the large change does, and is told whether the file went after it.
-func (w *world) meanwhile(c, uploads *channel, f *file, cause, method, path string, r apptest.Request, apply func(late bool)) {
+// and some files are deleted or withdrawn, one after the other. What came first, the log
+// of the channel says: apply does to the model what the large change does, and is told
+// which of the files went after it.
+func (w *world) meanwhile(c, uploads *channel, gone []*file, cause, method, path string, r apptest.Request, apply func(late []*file)) {
 	w.Helper()
 	before, was := c.generation, maps.Clone(c.lists)
 	type result struct {
@@ -119,23 +120,27 @@ func (w *world) meanwhile(c, uploads *channel, f *file, cause, method, path stri
 	}()
 	w.upload(uploads)
 	uploaded := w.files[len(w.files)-1]
-	goes := []func(*file){w.remove, w.withdraw}[w.IntN(2)]
-	goes(f)
+	for _, f := range gone {
+		goes := []func(*file){w.remove, w.withdraw}[w.IntN(2)]
+		goes(f)
+	}
 	if got := <-done; got.err != nil || got.Status != http.StatusCreated && got.Status != http.StatusOK {
 		w.Fatalf("a large change: %v %v", got.err, got.Answer)
 	}
-	c.lists = was
-	log := w.log(c, 5)
+	went := func(g logged) bool { return g.Cause == "delete" || g.Cause == "withdraw" }
+	log := slices.DeleteFunc(w.log(c, 20), func(g logged) bool { return g.Generation <= before })
 	slices.Reverse(log)
-	log = slices.DeleteFunc(log, func(g logged) bool { return g.Generation <= before })
+	if c.lists = was; was[gone[0].key()] == nil { // it says of those only that it had by then
+		gone = gone[len(gone)-count(log, went):]
+	}
 	for i, g := range log {
-		switch g.Cause {
-		case "upload":
+		switch {
+		case g.Cause == "upload":
 			c.list(uploaded)
-		case cause:
-			apply(slices.ContainsFunc(log[i:], func(g logged) bool { return g.Cause == "delete" || g.Cause == "withdraw" }))
-		case "delete", "withdraw":
-			c.unlist(f)
+		case g.Cause == cause:
+			apply(gone[len(gone)-min(len(gone), count(log[i:], went)):])
+		case went(g):
+			c.unlist(gone[count(log[:i], went)])
 		default:
 			w.Fatalf("%s has a generation by %s", c.path(), g.Cause)
 		}
@@ -144,26 +149,38 @@ func (w *world) meanwhile(c, uploads *channel, f *file, cause, method, path stri
 	}
 }
 
-// listed picks a file that a channel lists and that holds.
-func (w *world) listed(c *channel, holds func(*file) bool) *file {
-	w.Helper()
-	f := w.pick(func(f *file) bool {
-		return f.owner == c.owner && c.lists[f.key()] != nil && c.lists[f.key()].file == f && holds(f)
-	})
-	if f == nil {
-		w.Fatalf("%s lists nothing that can go", c.path())
+func count(log []logged, holds func(logged) bool) (n int) {
+	for _, g := range log {
+		if holds(g) {
+			n++
+		}
 	}
-	return f
+	return n
 }
 
-// copyMeanwhile puts all files of a channel into another while one goes.
+// listed picks files that a channel lists and that hold.
+func (w *world) listed(c *channel, holds func(*file) bool) (list []*file) {
+	w.Helper()
+	for range 6 {
+		f := w.pick(func(f *file) bool {
+			return f.owner == c.owner && c.lists[f.key()] != nil && c.lists[f.key()].file == f && holds(f) && !slices.Contains(list, f)
+		})
+		if f == nil {
+			w.Fatalf("%s lists too little that can go", c.path())
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// copyMeanwhile puts all files of a channel into another while some go.
 func (w *world) copyMeanwhile(from, to *channel) {
 	w.Helper()
-	gone := w.listed(from, func(f *file) bool { return !f.labels[to.name] })
-	w.meanwhile(to, to, gone, "label", "POST", "/api/channels/"+from.path()+"/copy/"+to.name, apptest.Request{}, func(late bool) {
+	gone := w.listed(from, func(f *file) bool { return !f.labels[to.name] && to.lists[f.key()] == nil })
+	w.meanwhile(to, to, gone, "label", "POST", "/api/channels/"+from.path()+"/copy/"+to.name, apptest.Request{}, func(late []*file) {
 		for _, f := range w.files {
 			switch {
-			case f == gone && late:
+			case slices.Contains(late, f):
 				f.labels[to.name], to.lists[f.key()] = true, f.rec
 			case f.owner == from.owner && f.labels[from.name] && !f.deleted:
 				to.list(f)
@@ -172,27 +189,27 @@ func (w *world) copyMeanwhile(from, to *channel) {
 	})
 }
 
-// unlabelMeanwhile takes all files out of a channel while one goes.
+// unlabelMeanwhile takes all files out of a channel while some go.
 func (w *world) unlabelMeanwhile(c *channel) {
 	w.Helper()
 	gone := w.listed(c, func(f *file) bool { return f.labels["main"] }) // by which it is found in any case
 	body := []byte(`{"package":null,"version":null,"basename":null}`)
-	w.meanwhile(c, w.channels[2], gone, "label", "DELETE", "/api/channels/"+c.path(), apptest.Request{Body: body}, func(bool) {
+	w.meanwhile(c, w.channels[2], gone, "label", "DELETE", "/api/channels/"+c.path(), apptest.Request{Body: body}, func([]*file) {
 		clear(c.lists)
 		for _, f := range w.files {
-			if f.owner == c.owner && (!f.deleted || f == gone) {
+			if f.owner == c.owner && (!f.deleted || slices.Contains(gone, f)) {
 				delete(f.labels, c.name)
 			}
 		}
 	})
 }
 
-// hotfixMeanwhile patches many records while one goes.
+// hotfixMeanwhile patches many records while some go.
 func (w *world) hotfixMeanwhile(c *channel) {
 	w.Helper()
 	body, patch := w.patches(c, "noarch", true)
 	r := apptest.Request{Body: body, Type: "application/octet-stream"}
-	w.meanwhile(c, c, w.listed(c, func(*file) bool { return true }), "patch", "POST", patchesOf(c, "noarch"), r, func(bool) {
+	w.meanwhile(c, c, w.listed(c, func(*file) bool { return true }), "patch", "POST", patchesOf(c, "noarch"), r, func([]*file) {
 		if err := c.patch("noarch", patch); err != nil {
 			w.Fatal(err)
 		}
