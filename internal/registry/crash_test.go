@@ -148,4 +148,16 @@ func (w *world) work(folder string) {
 	if _, err := w.GC(w.ctx, access.System(), false, 0); err != nil {
 		w.t.Fatal(err)
 	}
+
+	if w.count("SELECT count(*) FROM owners WHERE name = 'carol'") == 0 {
+		w.owner("carol", "user")
+	}
+	if w.count("SELECT count(*) FROM owners WHERE name = 'carol' AND erase_begun_at IS NULL") == 1 {
+		carol := access.Actor{Kind: access.KindPerson, ID: "id-carol", Name: "carol", Verified: true, Credential: "session"}
+		w.must(carol, "carol", condatest.Spec{})
+		w.exec("UPDATE owners SET deleted_at = $1, erase_begun_at = $1 WHERE name = 'carol'", w.now())
+	}
+	if _, err := w.Erase(w.ctx, "id-carol"); err != nil {
+		w.t.Fatal(err)
+	}
 }
