@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -284,19 +285,25 @@ func (c *crowd) remember(number int64) {
 	}
 }
 
-// work changes the crowd until the server is gone.
-func (c *crowd) work(server *program.Server, r *rand.Rand) error {
+// work changes the crowd until the server is gone. It closes acknowledged with the
+// first change that is, and at the latest when it ends.
+func (c *crowd) work(server *program.Server, r *rand.Rand, acknowledged chan<- struct{}) error {
 	client := newClient()
 	defer client.CloseIdleConnections()
+	tell := sync.OnceFunc(func() { close(acknowledged) })
+	defer tell()
 	for c.doubt == nil {
 		select {
 		case <-server.Ended():
 			return nil
 		default:
 		}
-		can := c.can()
+		can, refused := c.can(), c.refused
 		if err := c.change(client, server.URL, can[r.IntN(len(can))], r); err != nil {
 			return err
+		}
+		if c.doubt == nil && c.refused == refused {
+			tell()
 		}
 	}
 	return nil
