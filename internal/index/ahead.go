@@ -48,6 +48,18 @@ func (x *Index) Prepare(ctx context.Context, channelID string, generation int64)
 	return p, nil
 }
 
+// forget leaves out names that were written again since.
+func (p *prepared) forget(names map[string][]string) {
+	if p == nil {
+		return
+	}
+	for subdir, list := range names {
+		for _, name := range list {
+			delete(p.subdirs[subdir], name)
+		}
+	}
+}
+
 // stillPrepared gives the entries of a subdir that are prepared and hold at a
 // generation: those of names that nobody else has changed.
 func (x *Index) stillPrepared(ctx context.Context, channel, subdir string, generation int64, ahead *prepared) (map[string]*entry, error) {

@@ -166,6 +166,7 @@ func (x *Index) Publish(ctx context.Context, changed []registry.Changed) (err er
 			continue
 		}
 		prepared, _ := c.Prepared.(*prepared)
+		prepared.forget(c.Rewritten)
 		if _, err := x.upToWith(ctx, ch, c.Generation, prepared); err != nil {
 			return err
 		}

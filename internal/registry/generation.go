@@ -33,7 +33,8 @@ type channelChange struct {
 	actors     map[string]bool
 	causes     map[string]bool
 	subdirs    map[string]*subdirChange
-	prepared   any // of a large change: see Preparer
+	prepared   any                 // of a large change: see Preparer
+	rewritten  map[string][]string // see Changed
 }
 
 // subdirChange is what a batch does to one subdir of a channel.
@@ -289,7 +290,7 @@ func (b *batch) changed() []Changed {
 	var all []Changed
 	for _, id := range slices.Sorted(maps.Keys(b.channels)) {
 		cc := b.channels[id]
-		one := Changed{ChannelID: id, Generation: cc.generation, Subdirs: map[string][]string{}, Prepared: cc.prepared}
+		one := Changed{ChannelID: id, Generation: cc.generation, Subdirs: map[string][]string{}, Prepared: cc.prepared, Rewritten: cc.rewritten}
 		for subdir, sc := range cc.subdirs {
 			one.Subdirs[subdir] = sortedSet(slices.AppendSeq(slices.Collect(maps.Keys(sc.staged)), maps.Keys(sc.names)))
 		}

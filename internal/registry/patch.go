@@ -285,15 +285,15 @@ func (p *patcher) work(ctx context.Context) error {
 	if err := p.writeAll(ctx); err != nil {
 		return err
 	}
-	p.workAhead(ctx)
+	p.staging.workAhead(ctx)
 	return nil
 }
 
 // workAhead lets the index make what it will show: who changes the channel right
-// after the patch need not wait for it. Whatever others do to the patched records
+// after the staging need not wait for it. Whatever others do to the staged records
 // from now on, the log has their names.
-func (p *patcher) workAhead(ctx context.Context) {
-	publisher := p.r.publisher.Load()
+func (s *staging) workAhead(ctx context.Context) {
+	publisher := s.r.publisher.Load()
 	if publisher == nil {
 		return
 	}
@@ -302,8 +302,8 @@ func (p *patcher) workAhead(ctx context.Context) {
 		return
 	}
 	var err error
-	if p.staging.prepared, err = preparer.Prepare(ctx, p.channel.ID, p.staging.generation); err != nil {
-		p.r.opts.Log.WarnContext(ctx, "working ahead for the index failed; it is made when the patch is current", "err", err, "channel", p.channel.ID)
+	if s.prepared, err = preparer.Prepare(ctx, s.channel.ID, s.generation); err != nil {
+		s.r.opts.Log.WarnContext(ctx, "working ahead for the index failed; it is made when the change is current", "err", err, "channel", s.channel.ID)
 	}
 }
 

@@ -95,6 +95,7 @@ type Changed struct {
 	Generation int64
 	Subdirs    map[string][]string // subdir → names of packages, sorted
 	Prepared   any                 // what a Preparer gave for the generation, or nil
+	Rewritten  map[string][]string // of Subdirs those whose records were written again after that
 }
 
 // New makes a Registry over a migrated database and a blob store.
