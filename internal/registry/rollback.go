@@ -198,7 +198,7 @@ func (b *rollback) many(ctx context.Context) (bool, error) {
 		{"SELECT 1" + from + "(" + surplus + " OR " + missing + ")", args},
 	} {
 		var n int
-		err := b.tx.Row(ctx, "SELECT count(*) FROM ("+some.rows+" LIMIT "+strconv.Itoa(labelAtOnce+1)+") AS some", some.args...).Scan(&n)
+		err := b.tx.Row(ctx, "SELECT count(*) FROM ("+some.rows+" LIMIT "+strconv.Itoa(labelAtOnce+1)+") AS one", some.args...).Scan(&n)
 		if err != nil {
 			return false, fmt.Errorf("look how much has changed in %s/%s: %w", b.channel.OwnerName, b.channel.Name, err)
 		}

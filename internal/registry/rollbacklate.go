@@ -53,12 +53,9 @@ func (m *manyBack) catchUp(ctx context.Context, few int) error {
 		}
 		for some := range slices.Chunk(slices.Collect(maps.Keys(names)), backLate) {
 			var made map[touched]backName
-			err := m.within(ctx, func(tx *sqldb.DB) error {
+			err := m.within(ctx, func(tx *sqldb.DB, generation int64) (err error) {
 				b := &rollback{change: &change{r: m.r, tx: tx, actor: m.actor, now: m.now}, channel: m.channel, to: m.to}
-				err := tx.Row(ctx, "SELECT generation FROM channels WHERE id = $1", m.channel.ID).Scan(&b.channel.Generation)
-				if err != nil {
-					return fmt.Errorf("read the generation of %s/%s: %w", m.channel.OwnerName, m.channel.Name, err)
-				}
+				b.channel.Generation = generation
 				made, err = m.late(ctx, b, some)
 				return err
 			})

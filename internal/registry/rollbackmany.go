@@ -282,7 +282,7 @@ func (m *manyBack) write(ctx context.Context, ops []backOp) error {
 		return fmt.Errorf("write the names of files: %w", err)
 	}
 	var ended, begun map[string]bool
-	err = m.within(ctx, func(tx *sqldb.DB) error {
+	err = m.within(ctx, func(tx *sqldb.DB, _ int64) error {
 		key := func(rows *sqldb.Rows, key *string) error {
 			var subdir, file string
 			err := rows.Scan(&subdir, &file)
@@ -354,14 +354,17 @@ func (m *manyBack) count(o *backOp, ended, begun bool) {
 	}
 }
 
-// within is that of the staging, tried again where somebody lists the same file at
-// the same moment.
-func (m *manyBack) within(ctx context.Context, fn func(*sqldb.DB) error) error {
-	for try := 1; ; try++ {
-		if err := m.staging.within(ctx, fn); !sqldb.IsUnique(err) || try == importAttempts {
-			return err
+// within is that of the staging; fn is given the generation that is current, and the
+// channel stays at it until the transaction ends. On PostgreSQL a file that somebody
+// lists at the same moment could be listed twice without that.
+func (m *manyBack) within(ctx context.Context, fn func(tx *sqldb.DB, generation int64) error) error {
+	return m.staging.within(ctx, func(tx *sqldb.DB) error {
+		var generation int64
+		if err := tx.Row(ctx, "SELECT generation FROM channels WHERE id = $1"+tx.ForUpdate(), m.channel.ID).Scan(&generation); err != nil {
+			return fmt.Errorf("read the generation of %s/%s: %w", m.channel.OwnerName, m.channel.Name, err)
 		}
-	}
+		return fn(tx, generation)
+	})
 }
 
 // logAll is logNames for names of several subdirs.
