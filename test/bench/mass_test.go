@@ -3,6 +3,7 @@
 package bench
 
 import (
+	"encoding/json/v2"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,7 +17,7 @@ const besideOwner = "beside"
 
 // TestBenchMass measures changes of many files at once, and what an upload waits
 // for them: a label on a seventieth of all files, and off them again, a hotfix
-// of a fourteenth (10,000 and 50,000 of 700,000), the deletion of the packages with
+// of a fourteenth (10,000 and 50,000 of 700,000) and the roll-back of it, the deletion of the packages with
 // the most files, and that of the owner with all the others: row 20.
 func TestBenchMass(t *testing.T) {
 	limited(t)
@@ -36,6 +37,7 @@ func mass(t *testing.T, n int) {
 	server := store.Serve(t)
 	same, other := newClient(server, channelName, from.Token), newClient(server, besideOwner+"/main", token)
 	m := &massBench{same: same, other: other, line: all.names[0], records: n}
+	var before int64 // the generation before the hotfix
 	send := func(method, path, body, says string) func() error {
 		return func() error {
 			answer, err := same.call(method, path, []byte(body))
@@ -54,6 +56,23 @@ func mass(t *testing.T, n int) {
 		}
 		return nil
 	}
+	hotfix := func() error {
+		answer, err := same.call(http.MethodPost, "/api/v1/patches/"+channelName+"?subdir="+subdir, []byte(all.hotfix(n/14)))
+		var done struct {
+			Generation int64 `json:"generation"`
+		}
+		if err == nil {
+			err = json.Unmarshal(answer, &done)
+		}
+		before = done.Generation - 1
+		if err == nil && !strings.Contains(string(answer), fmt.Sprintf(`"changed":%d,`, n/14)) {
+			err = fmt.Errorf("the hotfix: %s", answer)
+		}
+		return err
+	}
+	rollBack := func() error {
+		return send(http.MethodPost, "/api/v1/generations/"+channelName, fmt.Sprintf(`{"to":"%d"}`, before), fmt.Sprintf(`"added":%d,`, n/14))()
+	}
 	removeOwner := func() error {
 		_, err := other.call(http.MethodDelete, "/api/v1/users/"+ownerName+"?confirm="+ownerName, nil)
 		return err
@@ -67,7 +86,8 @@ func mass(t *testing.T, n int) {
 	}{
 		{fmt.Sprintf("label on %d files", n/70), send(http.MethodPost, "/api/channels/"+ownerName+"/some/copy/new", "{}", ""), false},
 		{fmt.Sprintf("label off %d files", n/70), send(http.MethodDelete, "/api/channels/"+ownerName+"/new", "{}", ""), false},
-		{fmt.Sprintf("hotfix of %d records", n/14), send(http.MethodPost, "/api/v1/patches/"+channelName+"?subdir="+subdir, all.hotfix(n/14), fmt.Sprintf(`"changed":%d,`, n/14)), false},
+		{fmt.Sprintf("hotfix of %d records", n/14), hotfix, false},
+		{fmt.Sprintf("roll-back of a hotfix of %d", n/14), rollBack, false},
 		{fmt.Sprintf("deletion of %d packages with %d files", len(largest), files), remove, false},
 		{fmt.Sprintf("deletion of an owner with %d files", n+n/70-files), removeOwner, true},
 	} {
