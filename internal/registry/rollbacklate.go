@@ -285,6 +285,9 @@ func (m *manyBack) end(ctx context.Context) (done RolledBack, err error) {
 		if err := c.alone(); err != nil {
 			return err
 		}
+		if err := m.staging.settled(ctx, c); err != nil {
+			return err
+		}
 		if err := m.lockLabelled(ctx, c); err != nil {
 			return err
 		}
