@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -144,7 +145,7 @@ func (db *DB) Tx(ctx context.Context, f func(tx *DB) error) error {
 		}
 		return f(db)
 	}
-	const attempts = 5
+	const attempts = 8
 	for try := 1; ; try++ {
 		err := db.runTx(ctx, "sqldb.Tx", db.writer, &sql.TxOptions{}, f)
 		if err == nil || !db.retryable(err) || try == attempts {
@@ -153,7 +154,8 @@ func (db *DB) Tx(ctx context.Context, f func(tx *DB) error) error {
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(time.Duration(try*try) * 5 * time.Millisecond):
+		// By chance, and longer each time: two that wait alike would meet again.
+		case <-time.After(rand.N(time.Duration(10<<try) * time.Millisecond)):
 		}
 	}
 }
