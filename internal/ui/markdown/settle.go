@@ -1,6 +1,7 @@
 package markdown
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -13,6 +14,12 @@ import (
 
 // idPrefix keeps the anchors of a README apart from those of the page.
 const idPrefix = "readme-"
+
+// maxDepth is how deep the elements of a document may lie in each other. Browsers and
+// html.Parse stop at 512, the page around it included.
+const maxDepth = 100
+
+var errDeep = errors.New("the elements of a README lie too deep in each other")
 
 // settle makes a document fit the page that it comes into: headings one level
 // lower, anchors under a prefix, relative links and images resolved, remote
@@ -28,6 +35,9 @@ func settle(r io.Reader, o Options) (string, error) {
 	}
 	s := settler{o: o}
 	s.children(body, false)
+	if s.deep {
+		return "", errDeep
+	}
 	var b strings.Builder
 	for n := range body.ChildNodes() {
 		if err := html.Render(&b, n); err != nil {
@@ -40,11 +50,17 @@ func settle(r io.Reader, o Options) (string, error) {
 type settler struct {
 	o     Options
 	above []byte // the levels of the headings that the present place lies below
+	depth int    // of the present place
+	deep  bool   // one was beyond maxDepth
 }
 
 // children settles all children of a node. Within a link an image cannot
 // become a further link.
 func (s *settler) children(parent *html.Node, linked bool) {
+	if s.depth++; s.depth > maxDepth {
+		s.deep = true
+	}
+	defer func() { s.depth-- }()
 	for n := parent.FirstChild; n != nil; {
 		next := n.NextSibling // n may be replaced
 		s.node(parent, n, linked)
