@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -151,6 +152,59 @@ func TestPreparedPatchInBatch(t *testing.T) {
 				if !bytes.Equal(want, got) || d.ETag != e.ETag {
 					t.Fatalf("%s has %d bytes where a fresh index has %d", form, len(got), len(want))
 				}
+			}
+		}
+		if b.prepared == 0 {
+			t.Error("nothing was prepared")
+		}
+	})
+}
+
+// TestPreparedRollBack: others change names of a large roll-back right after the index
+// has prepared them, and withdraw a file that comes back, of which the channel's log has
+// nothing: the roll-back writes these again, and what was prepared of them is not shown.
+func TestPreparedRollBack(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, db *sqldb.DB) {
+		w := newWorld(t, db)
+		ctx, rnd := t.Context(), rand.New(rand.NewPCG(25, 26))
+		all, keep := made{}, func(string, map[string]any) bool { return true }
+		all.grow(rnd, 4000, w.now) // few enough of the names go that those are prepared
+		open := all.into(w, "main", keep)
+		files := slices.Sorted(maps.Keys(all))
+		before, err := w.reg.Channel(ctx, w.ana, "ana", "main")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.remove(files[:1100]...)
+		back, base := all[files[3000]], "linux-64/"+files[3000]
+		pkg, version := back["name"].(string), back["version"].(string)
+		if n, err := w.reg.RemoveLabel(ctx, w.ana, "ana", "main", registry.Selector{Package: &pkg, Basename: &base}); err != nil || n != 1 {
+			t.Fatal(n, err)
+		}
+		b := &between{Index: w.idx, do: func() {
+			if _, err := w.reg.Withdraw(ctx, w.ana, "ana", pkg, version, base, "bad"); err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range []string{files[3], files[1000], files[1300]} { // it comes back; so does it; it never went
+				name := all[file]["name"].(string)
+				w.upload("main", condatest.Spec{Name: name, Version: "99", Subdir: "linux-64"}, false)
+				pkg, base := name, "linux-64/"+file
+				if _, err := w.reg.RemoveLabel(ctx, w.ana, "ana", "main", registry.Selector{Package: &pkg, Basename: &base}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}}
+		w.reg.SetPublisher(b)
+		w.document(w.idx, open, "", "linux-64", index.RepodataZstd)
+		if _, err := w.reg.RollBack(ctx, w.ana, "ana", "main", strconv.FormatInt(before.Generation, 10)); err != nil {
+			t.Fatal(err)
+		}
+		fresh := w.replica()
+		for _, form := range []index.Form{index.ShardIndex, index.RepodataZstd, index.CurrentJSON} {
+			got, d := w.document(w.idx, open, "", "linux-64", form)
+			want, e := w.document(fresh, open, "", "linux-64", form)
+			if !bytes.Equal(want, got) || d.ETag != e.ETag {
+				t.Errorf("%s has %d bytes where a fresh index has %d", form, len(got), len(want))
 			}
 		}
 		if b.prepared == 0 {
