@@ -320,12 +320,13 @@ func (c *crowd) each(t *testing.T, server *program.Server) {
 	}
 }
 
-// must makes a change that is acknowledged in the end.
+// must makes a change that is acknowledged in the end: where a lease must run out before,
+// it is asked for again and again.
 func (c *crowd) must(t *testing.T, server *program.Server, kind string) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(uint64(c.number), 0)) //nolint:gosec // a count
 	before := c.did[kind]
-	for begun := time.Now(); c.did[kind] == before; time.Sleep(50 * time.Millisecond) { // a lease runs out by the clock
+	for begun := time.Now(); c.did[kind] == before; {
 		if err := c.change(newClient(), server.URL, kind, r); err != nil || c.doubt != nil || time.Since(begun) > deadWithin {
 			t.Fatalf("%s after %s: %v\n%s", kind, time.Since(begun), err, server.Output())
 		}
