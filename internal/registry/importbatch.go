@@ -332,26 +332,31 @@ func (i *importer) verify(ctx context.Context, tx *sqldb.DB, batch []*entry, b *
 		case fateLeftOut:
 		}
 	}
-	packages, releases = sortedSet(packages), sortedSet(releases)
-	for _, check := range []struct {
-		ids   []string
-		query string
-	}{
-		{packages, "SELECT id FROM package_rows WHERE deleted_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted) ORDER BY id" + tx.ForUpdate()},
-		{releases, "SELECT id FROM release_rows WHERE deleted_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted) ORDER BY id" + tx.ForUpdate()},
-		{[]string{i.channel.ID}, "SELECT id FROM channels WHERE id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted)" + tx.ForNoKeyUpdate()}, // see lockChannel
-		{files, "SELECT id FROM file_rows WHERE deleted_at IS NULL AND withdrawn_at IS NULL AND id IN (SELECT value FROM " + tx.EachText("$1") + " AS wanted) ORDER BY id" + tx.ForUpdate()},
-	} {
-		if len(check.ids) == 0 {
-			continue
+	there := func(table string, ids []string) error {
+		if len(ids) == 0 {
+			return nil
 		}
-		there, err := sqldb.All(ctx, tx, sqldb.Scalar[string], check.query, check.ids)
+		found, err := sqldb.All(ctx, tx, sqldb.Scalar[string],
+			"SELECT id FROM "+table+" AND id IN (SELECT value FROM "+tx.EachText("$1")+" AS wanted) ORDER BY id"+tx.ForUpdate(), ids)
 		if err != nil {
 			return fmt.Errorf("look again at a batch: %w", err)
 		}
-		if len(there) != len(check.ids) {
+		if len(found) != len(ids) {
 			return errOvertaken
 		}
+		return nil
+	}
+	if err := there("package_rows WHERE deleted_at IS NULL", sortedSet(packages)); err != nil {
+		return err
+	}
+	if err := there("release_rows WHERE deleted_at IS NULL", sortedSet(releases)); err != nil {
+		return err
+	}
+	if err := i.staging.lockChannel(ctx, tx); err != nil {
+		return err
+	}
+	if err := there("file_rows WHERE deleted_at IS NULL AND withdrawn_at IS NULL", files); err != nil {
+		return err
 	}
 	if len(listed) == 0 {
 		return nil

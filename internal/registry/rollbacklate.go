@@ -288,9 +288,6 @@ func (m *manyBack) end(ctx context.Context) (done RolledBack, err error) {
 		if err := m.staging.settled(ctx, c); err != nil {
 			return err
 		}
-		if err := m.lockLabelled(ctx, c); err != nil {
-			return err
-		}
 		b, err := m.backAgain(ctx, c)
 		if err != nil {
 			return err
@@ -314,9 +311,6 @@ func (m *manyBack) end(ctx context.Context) (done RolledBack, err error) {
 				return err
 			}
 		}
-		if err := m.lockNames(ctx, c, names); err != nil {
-			return err
-		}
 		made, err := m.late(ctx, b, slices.Collect(maps.Keys(names)))
 		if err != nil {
 			return err
@@ -334,28 +328,6 @@ func (m *manyBack) end(ctx context.Context) (done RolledBack, err error) {
 		return c.audit(ctx, b.entry(done))
 	})
 	return done, err
-}
-
-// lockLabelled locks the packages whose files get the label: one of them that goes on
-// another replica meanwhile has not this label, and so does not wait for the channel.
-func (m *manyBack) lockLabelled(ctx context.Context, c *change) error {
-	packages := map[string]bool{}
-	for _, n := range m.names {
-		if len(n.on) > 0 {
-			packages[n.packageID] = true
-		}
-	}
-	return c.lockPackages(ctx, "SELECT value FROM "+c.tx.EachText("$1")+" AS labelled", slices.Sorted(maps.Keys(packages)))
-}
-
-// lockNames does so for the packages that are looked at again.
-func (m *manyBack) lockNames(ctx context.Context, c *change, names map[touched]bool) error {
-	var list []string
-	for t := range names {
-		list = append(list, t.name)
-	}
-	return c.lockPackages(ctx, "SELECT p.id FROM packages p WHERE p.owner_id = $1 AND p.name IN (SELECT value FROM "+c.tx.EachText("$2")+" AS named)",
-		m.channel.OwnerID, sortedSet(list))
 }
 
 // finish makes the generation current, with what became of the names that were looked
