@@ -31,11 +31,7 @@ func (x *Index) make(ctx context.Context, s *snapshot, form Form) (*Document, er
 	d := &Document{ETag: s.etag(form), Modified: s.modified}
 	switch form {
 	case RepodataJSON, RepodataZstd:
-		laid, err := x.lay(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		l, err := repodata.NewRepodata(s.subdir, laid.pieces(groupTarBz2), laid.pieces(groupConda), nil)
+		l, err := s.text.document(ctx, s, x.lay)
 		if err != nil {
 			return nil, err
 		}
@@ -45,11 +41,7 @@ func (x *Index) make(ctx context.Context, s *snapshot, form Form) (*Document, er
 		d.ContentType, d.Size, d.Open = "application/zstd", f.Size(), f.Open
 		return d, nil
 	case CurrentJSON, CurrentZstd:
-		laid, err := x.layCurrent(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		l, err := repodata.NewRepodata(s.subdir, laid.pieces(groupTarBz2), laid.pieces(groupConda), nil)
+		l, err := s.current.document(ctx, s, x.layCurrent)
 		if err != nil {
 			return nil, err
 		}

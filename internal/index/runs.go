@@ -33,6 +33,9 @@ type text struct {
 	laid   atomic.Pointer[runs]
 	before atomic.Pointer[runs] // of an earlier state, until they are made: what has not changed is shared
 
+	laying sync.Mutex       // held while the document is laid out
+	layout *repodata.Layout // of the runs: both forms are read from it
+
 	// Of a saved state that is not filled yet, whose runs the filling will set: who
 	// needs them waits for its lock instead of reading all rows a second time.
 	filling *text
@@ -95,6 +98,21 @@ func (x *Index) lay(ctx context.Context, s *snapshot) (*runs, error) {
 	}
 	s.text.set(laid)
 	return laid, nil
+}
+
+// document lays out the document of the text, once for both of its forms.
+func (t *text) document(ctx context.Context, s *snapshot, lay func(context.Context, *snapshot) (*runs, error)) (*repodata.Layout, error) {
+	t.laying.Lock()
+	defer t.laying.Unlock()
+	if t.layout != nil {
+		return t.layout, nil
+	}
+	laid, err := lay(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	t.layout, err = repodata.NewRepodata(s.subdir, laid.pieces(groupTarBz2), laid.pieces(groupConda), nil)
+	return t.layout, err
 }
 
 // pieces gives the pieces of a group in order.

@@ -40,6 +40,9 @@ func TestBenchPublish(t *testing.T) {
 			s.round(t)
 		}
 	}
+	for _, s := range all {
+		s.beside(t)
+	}
 	for range few(largest, bandRounds) {
 		for _, s := range all {
 			for _, b := range s.bands {
@@ -85,6 +88,19 @@ func (s *subject) tell(t *testing.T, least *subject) {
 	figures.add(t, figure{
 		row: 1, name: "publish-visible, growth of its p50", at: at, ours: fmt.Sprintf("%s (p99 %s)", short(p50), short(quantile(s.indexed, 0.99))), peer: short(quantile(least.indexed, 0.5)),
 		besides: fmt.Sprintf("%d records", least.records), ratio: own, better: fmt.Sprintf("≤ %g", growthAllowed),
+	})
+	l := figure{
+		row: 1, name: "publish-visible, to every form, p50", at: at, peer: unmeasured, besides: "nginx, the .zst alone",
+		ours: fmt.Sprintf("%s (p99 %s)", short(quantile(s.visible, 0.5)), short(quantile(s.visible, 0.99))),
+	}
+	if len(s.static) > 0 {
+		l.peer = fmt.Sprintf("%s (p90 %s)", short(quantile(s.static, 0.5)), short(quantile(s.static, 0.9)))
+	}
+	figures.add(t, l)
+	figures.add(t, figure{
+		row: 1, name: "publish-visible, the last of each ten to every form, p50", at: at, peer: short(quantile(least.tenth(), 0.5)),
+		ours:    fmt.Sprintf("%s (p99 %s)", short(quantile(s.tenth(), 0.5)), short(quantile(s.tenth(), 0.99))),
+		besides: fmt.Sprintf("%d records", least.records), ratio: float64(quantile(s.tenth(), 0.5)) / float64(quantile(least.tenth(), 0.5)),
 	})
 	alone := of(s.bands, 1)
 	for _, b := range s.bands[1:] {
@@ -147,6 +163,10 @@ func table(all []*subject) string {
 	row("1 client: upload to index and shard p99", func(s *subject) string { return short(quantile(s.indexed, 0.99)) })
 	row("1 client: upload to every form p50", func(s *subject) string { return short(quantile(s.visible, 0.5)) })
 	row("1 client: upload to every form p99", func(s *subject) string { return short(quantile(s.visible, 0.99)) })
+	row("the same of all uploads, but nine of ten read nothing p50", func(s *subject) string { return short(quantile(s.tenth(), 0.5)) })
+	row("the same of all uploads, but nine of ten read nothing p99", func(s *subject) string { return short(quantile(s.tenth(), 0.99)) })
+	row("nginx: the .zst alone p50", func(s *subject) string { return spread(s.static, 0.5) })
+	row("nginx: the .zst alone p90", func(s *subject) string { return spread(s.static, 0.9) })
 	row("1 client: CPU an upload, with reading", func(s *subject) string { return short(s.cpu / time.Duration(len(s.own))) })
 	for i, b := range all[0].bands {
 		row(fmt.Sprintf("%d clients", b.clients), func(s *subject) string { return s.bands[i].String() })
@@ -163,6 +183,14 @@ func table(all []*subject) string {
 		return err.Error()
 	}
 	return b.String()
+}
+
+// spread is a quantile of what may not be measured.
+func spread(list []time.Duration, p float64) string {
+	if len(list) == 0 {
+		return "-"
+	}
+	return short(quantile(list, p))
 }
 
 func megabytes(n int64) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }

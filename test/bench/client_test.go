@@ -48,11 +48,12 @@ type client struct {
 	channel string // OWNER/CHANNEL
 	token   string
 	http    *http.Client
+	kept    struct{ document, text []byte } // where visible reads and unpacks the large one
 }
 
 func newClient(server *program.Server, channel, token string) *client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
-	return &client{server, channel, token, &http.Client{Transport: transport, Timeout: answerLimit}}
+	return &client{server: server, channel: channel, token: token, http: &http.Client{Transport: transport, Timeout: answerLimit}}
 }
 
 // publish sends a package and gives the time to the answer, which must be 201.
@@ -123,6 +124,29 @@ func (c *client) getAt(path, byteRange string, took *time.Duration) ([]byte, err
 	return body, err
 }
 
+// download reads a large document into a buffer that is kept, and adds the time to the
+// last byte. A client that asks for fresh memory as it reads waits more for the pages
+// than for the server.
+func (c *client) download(url string, into []byte, took *time.Duration) ([]byte, error) {
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.ContentLength < 0 {
+		return nil, fmt.Errorf("GET %s: %d with %d bytes, want 200 and their number", url, resp.StatusCode, resp.ContentLength)
+	}
+	into = slices.Grow(into[:0], int(resp.ContentLength))[:resp.ContentLength]
+	_, err = io.ReadFull(resp.Body, into)
+	*took += time.Since(begun)
+	return into, err
+}
+
 // indexed reads the shard index and the shard in which a package must be seen: what
 // rattler and conda ask for. It gives the time that the server took to answer the
 // two; what the client needs to look into them is not counted.
@@ -166,21 +190,21 @@ func (c *client) visible(u upload) (took time.Duration, err error) {
 	if took, err = c.indexed(u); err != nil {
 		return 0, err
 	}
-	var b []byte
-	if b, err = c.get("repodata.json.zst", "", &took); err != nil {
+	if c.kept.document, err = c.download(c.server.URL+"/conda/"+c.channel+"/"+subdir+"/repodata.json.zst", c.kept.document, &took); err != nil {
 		return 0, err
 	}
-	text, err := unpack(b)
-	if err != nil {
+	if c.kept.text, err = unpack(c.kept.document, c.kept.text); err != nil {
 		return 0, err
 	}
+	text := c.kept.text
 	key := []byte(`"` + u.fileName + `":{`)
 	at := bytes.Index(text, key)
 	if at < 0 {
 		return 0, fmt.Errorf("repodata.json.zst does not list %s", u.fileName)
 	}
 	end := at + bytes.IndexByte(text[at:], '}')
-	if b, err = c.get("repodata.json", fmt.Sprintf("%d-%d", at, end), &took); err != nil {
+	b, err := c.get("repodata.json", fmt.Sprintf("%d-%d", at, end), &took)
+	if err != nil {
 		return 0, err
 	}
 	if !bytes.Equal(b, text[at:end+1]) || !strings.Contains(string(b), `"name":"`+u.name+`"`) {

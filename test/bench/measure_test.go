@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +60,7 @@ type measured struct {
 	indexed []time.Duration // the same, and shard index and shard read
 	visible []time.Duration // the same and every form read, the last of each round
 	cpu     time.Duration   // of the server for all of them, reading included
+	static  []time.Duration // the .zst alone, read by the same client from nginx
 
 	bands   []*band // by the number of clients: 1, 4, 16, 64
 	classic []*band // the same packages by the five calls of anaconda upload: 1, 16
@@ -175,6 +177,34 @@ func (s *subject) together(t testing.TB, b *band, send func(upload) (time.Durati
 	}
 }
 
+// tenth are the times of all uploads, with every form read after the last of each round.
+func (m *measured) tenth() []time.Duration {
+	list := slices.Clone(m.own)
+	for i, took := range m.visible {
+		list[(i+1)*perRound-1] = took
+	}
+	return list
+}
+
+// beside lets nginx give the client the .zst that it read last, as often as it was read.
+func (s *subject) beside(t testing.TB) {
+	t.Helper()
+	root := t.TempDir()
+	if err := os.WriteFile(filepath.Join(root, "repodata.json.zst"), s.client.kept.document, 0o644); err != nil { //nolint:gosec // nginx reads it as another user
+		t.Fatal(err)
+	}
+	n, installed := startNginx(t, &generator{}, root, "")
+	for i := -1; installed && i < len(s.visible); i++ {
+		var took time.Duration
+		if _, err := s.client.download(n.url+"/repodata.json.zst", s.client.kept.document, &took); err != nil {
+			t.Fatal(err)
+		}
+		if i >= 0 { // the first one opens the connection and reads the file
+			s.static = append(s.static, took)
+		}
+	}
+}
+
 // few is how often something is done with a channel of n records that is done often
 // times with one of more than 10,000: what CI runs is to end soon.
 func few(n, often int) int {
@@ -190,13 +220,13 @@ func quantile(list []time.Duration, p float64) time.Duration {
 	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
 }
 
-// unpack decodes one zstd frame; what follows it would be an error for clients
-// too.
-func unpack(b []byte) ([]byte, error) {
+// unpack decodes one zstd frame into a buffer; what follows it would be an error for
+// clients too.
+func unpack(b, into []byte) ([]byte, error) {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
-	return d.DecodeAll(b, nil)
+	return d.DecodeAll(b, into[:0])
 }

@@ -68,7 +68,7 @@ func (c *client) spliced(t testing.TB, at string, gone map[string]bool) {
 	if end, err := frameEnd(frame); err != nil || end != len(frame) {
 		t.Fatalf("the first frame ends at byte %d of %d: %v", end, len(frame), err)
 	}
-	text, err := unpack(frame)
+	text, err := unpack(frame, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
