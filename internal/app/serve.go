@@ -25,12 +25,6 @@ type Serving struct {
 	Say     func(line string) // what the operator reads on the standard output
 }
 
-// heapFloor is memory that is asked for and never touched, so that the system gives
-// none. The collector looks at it as live: where there is little, it comes round
-// after so many bytes of requests more, not after every few hundred of these, which
-// was up to a tenth of what they cost.
-const heapFloor = 32 << 20
-
 // drainFor is how long running uploads may take to finish after SIGTERM.
 const drainFor = 30 * time.Second
 
@@ -49,7 +43,7 @@ func (a *App) Serve(ctx context.Context, s Serving) error {
 	if ln, err = a.secure(ln, s.Say); err != nil {
 		return err
 	}
-	floor := make([]byte, heapFloor)
+	floor := newHeapFloor()
 	defer runtime.KeepAlive(floor)
 	served := make(chan error, 1)
 	front := a.Front(ctx, handler)
