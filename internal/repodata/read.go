@@ -49,11 +49,16 @@ func ReadRecords(r io.Reader, f func(fileName string, raw jsontext.Value) error)
 		return Info{}, src.explain(err)
 	}
 	defer closeIt()
-	d := &documentReader{f: f, meter: &meter{r: plain}}
+	ahead := newReadAhead(plain)
+	d := &documentReader{f: f, meter: &meter{r: ahead}}
 	d.dec = jsontext.NewDecoder(d.meter,
 		// The names of 700,000 records would be kept for this check.
 		jsontext.AllowDuplicateNames(true))
-	if err := d.document(); err != nil {
+	err = d.document()
+	if ahead.close() == nil {
+		src.err = nil // it lies further on than what is wrong here
+	}
+	if err != nil {
 		if d.fErr != nil {
 			return d.info, d.fErr
 		}
