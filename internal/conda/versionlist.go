@@ -40,9 +40,9 @@ func NewVersionList(n int, text func(i int) string) *VersionList {
 }
 
 // Match sets in taken, which has a bit for each text of the list, the bits of
-// those that the spec takes; text gives the texts as NewVersionList had them.
-func (l *VersionList) Match(s VersionSpec, text func(i int) string, taken []uint64) {
-	if s.Match(Version{}) { // the one spec that takes what cannot be read takes everything
+// those that a spec takes; text gives the texts as NewVersionList had them.
+func (l *VersionList) Match(s VersionMatcher, text func(i int) string, taken []uint64) {
+	if s.root == nil {
 		for i := range l.n {
 			taken[i/64] |= 1 << (i % 64)
 		}
@@ -116,6 +116,11 @@ func (l *VersionList) span(c versionClause, text func(i int) string) (from, to i
 		from = searchBetween(0, at, func(rank int) bool { return c.match(l.version(rank, text)) })
 		to = searchBetween(at, len(l.order), func(rank int) bool { return !c.match(l.version(rank, text)) })
 		return from, to, false
+	case both:
+		f, t, r := l.span(c.a, text)
+		from, to, rest = l.span(c.b, text)
+		from, to = max(from, f), min(to, t)
+		return from, max(from, to), rest || r
 	case allOf:
 		for _, c := range c {
 			f, t, r := l.span(c, text)

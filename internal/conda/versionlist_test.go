@@ -74,7 +74,7 @@ func TestVersionListMatchesOneByOne(t *testing.T) {
 		for range 5 {
 			s := spec.Draw(t, "spec")
 			taken := make([]uint64, (len(texts)+63)/64)
-			list.Match(s, at, taken)
+			list.Match(s.Matcher(), at, taken)
 			for i, text := range texts {
 				v, _ := conda.ParseVersion(text) // zero if it cannot be read, as in the list
 				got := taken[i/64]&(1<<(i%64)) != 0

@@ -137,14 +137,14 @@ func (j *judge) name(name string, c *columns, rules *nameRules) (verdict, bits) 
 		kept[len(kept)-1] = 1<<rest - 1
 	}
 	if rules != nil {
-		touched = j.takeVersions(c, rules.versions) || touched
-		for _, s := range rules.specs {
-			touched = j.takeSpec(c, name, s) || touched
+		touched = j.takeVersions(c, j.Predicate.versions[rules.versions.from:rules.versions.to]) || touched
+		for i := rules.specs.from; i < rules.specs.to; i++ {
+			touched = j.takeSpec(c, name, &j.specs[i]) || touched
 		}
 	}
-	for _, m := range j.pattern {
-		if m.name.Match(name) {
-			touched = j.takeSpec(c, name, m.specRule) || touched
+	for i := range j.pattern {
+		if j.pattern[i].name.Match(name) {
+			touched = j.takeSpec(c, name, &j.pattern[i].specRule) || touched
 		}
 	}
 	if !touched {
@@ -193,7 +193,7 @@ func (j *judge) deniedLicences(c *columns) (denied bits, all bool) {
 
 // takeVersions takes the records whose version any of the specs takes, and says
 // whether there are such versions.
-func (j *judge) takeVersions(c *columns, specs []conda.VersionSpec) bool {
+func (j *judge) takeVersions(c *columns, specs []conda.VersionMatcher) bool {
 	if len(specs) == 0 {
 		return false
 	}
@@ -214,7 +214,7 @@ func (j *judge) takeVersions(c *columns, specs []conda.VersionSpec) bool {
 }
 
 // takeSpec takes the records that a spec takes, and says whether any was there.
-func (j *judge) takeSpec(c *columns, name string, s specRule) (some bool) {
+func (j *judge) takeSpec(c *columns, name string, s *specRule) (some bool) {
 	versions := room(&j.versions, len(c.versions))
 	c.versionOrder().Match(s.version, c.version, versions)
 	if versions.count() == 0 {
@@ -226,10 +226,10 @@ func (j *judge) takeSpec(c *columns, name string, s specRule) (some bool) {
 			continue
 		}
 		t.Build, t.BuildNumber, t.License = c.build(i), c.number(i), c.licenceOf(i).Value()
-		if !s.rest.FileName.IsZero() {
+		if !s.fileName.IsZero() {
 			t.FileName = c.fileName(name, i)
 		}
-		if s.rest.Match(t) {
+		if s.takes(t) {
 			j.kept[i/64] &^= 1 << (i % 64)
 			some = true
 		}

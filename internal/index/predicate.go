@@ -38,28 +38,33 @@ type VersionRule struct {
 }
 
 // Predicate is a set of rules, compiled. It is immutable; equal rules have equal
-// keys on every replica.
+// keys on every replica. A list of vulnerabilities has thousands of rules, and there may be
+// a thousand predicates: what belongs to a name lies in lists that all names share.
 type Predicate struct {
-	key     string
-	allow   map[unique.Handle[string]]bool // nil = every licence
-	deny    map[unique.Handle[string]]bool
-	minAge  int64       // milliseconds
-	byName  []nameRules // sorted by name
-	pattern []patternRule
+	key      string
+	allow    map[unique.Handle[string]]bool // nil = every licence
+	deny     map[unique.Handle[string]]bool
+	minAge   int64       // milliseconds
+	byName   []nameRules // sorted by name
+	versions []conda.VersionMatcher
+	specs    []specRule
+	pattern  []patternRule
 }
 
-// nameRules are the rules that speak of one name. A list of vulnerabilities has
-// thousands, so they are small.
+// nameRules are the rules that speak of one name.
 type nameRules struct {
-	name     string
-	versions []conda.VersionSpec
-	specs    []specRule
+	name            string
+	versions, specs stretch // of the lists of the predicate
 }
+
+// stretch is a part of a list.
+type stretch struct{ from, to uint32 }
 
 // specRule is a spec of which more than name and version is to be looked at.
 type specRule struct {
-	version conda.VersionSpec
-	rest    *conda.MatchSpec // less name and version
+	version                          conda.VersionMatcher
+	build, subdir, fileName, license conda.Pattern
+	number                           conda.BuildNumberSpec
 }
 
 // patternRule is a spec whose name takes several.
@@ -75,14 +80,7 @@ func NewPredicate(r Rules) (*Predicate, error) {
 		return nil, errs.New(errs.Invalid, "The least age must not be negative.")
 	}
 	p := &Predicate{minAge: r.MinAge.Milliseconds(), deny: licenceSet(r.DenyLicences)}
-	rules := map[string]*nameRules{}
-	of := func(name string) *nameRules {
-		name = conda.NormalizeName(name)
-		if rules[name] == nil {
-			rules[name] = &nameRules{name: name}
-		}
-		return rules[name]
-	}
+	versions, specs := map[string][]conda.VersionMatcher{}, map[string][]specRule{}
 	sum := sha256.New()
 	note := func(kind string, texts ...string) { // a hash never fails
 		_, _ = fmt.Fprintf(sum, "%s %d\n", kind, len(texts))
@@ -98,9 +96,9 @@ func NewPredicate(r Rules) (*Predicate, error) {
 	_, _ = fmt.Fprintf(sum, "age %d\n", p.minAge)
 	var texts []string
 	for _, v := range r.Versions {
-		to := of(v.Name)
-		to.versions = append(to.versions, v.Spec)
-		texts = append(texts, to.name+" "+v.Spec.String())
+		name := conda.NormalizeName(v.Name)
+		versions[name] = append(versions[name], v.Spec.Matcher())
+		texts = append(texts, name+" "+v.Spec.String())
 	}
 	note("versions", sorted(texts)...)
 	texts = nil
@@ -110,43 +108,67 @@ func NewPredicate(r Rules) (*Predicate, error) {
 		}
 		texts = append(texts, m.String())
 		name, one := m.PackageName()
+		name = conda.NormalizeName(name)
 		rule, more := newSpecRule(m)
 		switch {
 		case !one:
 			p.pattern = append(p.pattern, patternRule{m.Name, rule})
 		case more:
-			to := of(name)
-			to.specs = append(to.specs, rule)
+			specs[name] = append(specs[name], rule)
 		default:
-			to := of(name)
-			to.versions = append(to.versions, m.Version)
+			versions[name] = append(versions[name], rule.version)
 		}
 	}
 	note("specs", sorted(texts)...)
 	p.key = hex.EncodeToString(sum.Sum(nil)[:8])
-	p.byName = make([]nameRules, 0, len(rules))
-	for _, name := range slices.Sorted(maps.Keys(rules)) {
-		p.byName = append(p.byName, *rules[name])
-	}
+	p.lay(versions, specs)
 	return p, nil
 }
 
-// newSpecRule takes name and version off a spec, and says whether that leaves
-// anything.
+// lay puts the rules of each name into the lists, each of which is as long as it need be.
+func (p *Predicate) lay(versions map[string][]conda.VersionMatcher, specs map[string][]specRule) {
+	names := slices.Sorted(maps.Keys(versions))
+	for name := range specs {
+		if versions[name] == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	p.byName = make([]nameRules, len(names))
+	p.versions, p.specs = make([]conda.VersionMatcher, 0, total(versions)), make([]specRule, 0, total(specs))
+	for i, name := range names {
+		r := nameRules{name: name, versions: stretch{from: uint32(len(p.versions))}, specs: stretch{from: uint32(len(p.specs))}}
+		p.versions, p.specs = append(p.versions, versions[name]...), append(p.specs, specs[name]...)
+		r.versions.to, r.specs.to = uint32(len(p.versions)), uint32(len(p.specs))
+		p.byName[i] = r
+	}
+}
+
+// total is how many there are in all lists.
+func total[T any](lists map[string][]T) (n int) {
+	for _, list := range lists {
+		n += len(list)
+	}
+	return n
+}
+
+// newSpecRule takes the name off a spec, and says whether more than its version is to be
+// looked at.
 func newSpecRule(m conda.MatchSpec) (rule specRule, more bool) {
-	rest := m
-	rest.Name, rest.Version = conda.Pattern{}, conda.VersionSpec{}
-	more = !rest.Build.IsZero() || rest.BuildNumber.String() != "" || !rest.Subdir.IsZero() || !rest.FileName.IsZero() || !rest.License.IsZero()
-	return specRule{version: m.Version, rest: &rest}, more
+	rule = specRule{version: m.Version.Matcher(), build: m.Build, number: m.BuildNumber, subdir: m.Subdir, fileName: m.FileName, license: m.License}
+	more = !m.Build.IsZero() || m.BuildNumber.String() != "" || !m.Subdir.IsZero() || !m.FileName.IsZero() || !m.License.IsZero()
+	return rule, more
+}
+
+// takes reports whether a record of a version that the rule takes is taken.
+func (r *specRule) takes(t conda.MatchTarget) bool {
+	return r.build.Match(t.Build) && r.number.Match(t.BuildNumber) && r.subdir.Match(t.Subdir) &&
+		r.fileName.Match(t.FileName) && r.license.Match(t.License)
 }
 
 // size estimates the bytes of memory.
 func (p *Predicate) size() int64 {
-	n := 64*(len(p.allow)+len(p.deny)) + 700*len(p.pattern)
-	for _, r := range p.byName {
-		n += 64 + 200*len(r.versions) + 700*len(r.specs)
-	}
-	return int64(n)
+	return int64(64*(len(p.allow)+len(p.deny)) + 64*len(p.byName) + 150*len(p.versions) + 400*len(p.specs) + 500*len(p.pattern))
 }
 
 // Key names the rules in an ETag and in what is kept of them.
