@@ -21,7 +21,7 @@ type v1Channel struct {
 	Locked      bool      `json:"locked" doc:"No file may come or go."`
 	Replace     string    `json:"replace" enum:"always,within 72h,never" doc:"When a file name may get other bytes."`
 	Description string    `json:"description"`
-	Source      string    `json:"source,omitempty" doc:"Where it was imported from; of a snapshot the OWNER/CHANNEL that it shows."`
+	Source      string    `json:"source,omitempty" doc:"Where it was imported from, a folder of the server only for those who administer the channel; of a snapshot the OWNER/CHANNEL that it shows."`
 	Generation  int64     `json:"generation" doc:"Grows with every change of the index; of a snapshot the one that it shows."`
 	FrozenAt    *int64    `json:"frozen_at,omitempty" doc:"The generation served while frozen."`
 	Files       *int      `json:"files,omitempty" doc:"Only in lists: how many the caller may read."`
@@ -29,10 +29,10 @@ type v1Channel struct {
 	URL         string    `json:"url" doc:"Give it to conda as a channel."`
 }
 
-func (v *v1) channel(c registry.Channel) v1Channel {
+func (v *v1) channel(actor access.Actor, c registry.Channel) v1Channel {
 	return v1Channel{
 		Owner: c.OwnerName, Name: c.Name, Kind: c.Kind, Visibility: c.Visibility, Locked: c.Locked, Replace: c.ReplaceRule,
-		Description: c.Description, Source: c.Source, Generation: c.Generation, FrozenAt: c.FrozenAt, CreatedAt: c.CreatedAt,
+		Description: c.Description, Source: c.SourceFor(actor), Generation: c.Generation, FrozenAt: c.FrozenAt, CreatedAt: c.CreatedAt,
 		URL: v.face.url + "/conda/" + escape(c.OwnerName, c.Name),
 	}
 }
@@ -56,7 +56,7 @@ func (v *v1) channels() {
 				return nil, err
 			}
 			return slice(ctx, all, in.Paging, func(c registry.ChannelInfo) string { return c.Name }, func(c registry.ChannelInfo) v1Channel {
-				d := v.channel(c.Channel)
+				d := v.channel(actor, c.Channel)
 				d.Files = &c.Files
 				return d
 			}), nil
@@ -83,7 +83,7 @@ func (v *v1) channels() {
 				if err != nil {
 					return nil, err
 				}
-				return &made[v1Channel]{v.at("channels", c.OwnerName, c.Name), v.channel(c)}, nil
+				return &made[v1Channel]{v.at("channels", c.OwnerName, c.Name), v.channel(actor, c)}, nil
 			}
 			if in.Body.Source != "" || in.Body.At != "" {
 				return nil, errs.New(errs.Invalid, "Only a snapshot has a source and a generation: say \"kind\": \"snapshot\".").On("kind")
@@ -94,7 +94,7 @@ func (v *v1) channels() {
 			if err != nil {
 				return nil, err
 			}
-			return &made[v1Channel]{v.at("channels", c.OwnerName, c.Name), v.channel(c)}, nil
+			return &made[v1Channel]{v.at("channels", c.OwnerName, c.Name), v.channel(actor, c)}, nil
 		})
 	handle(v, operation{verdict{web.Reader, true}, "get-channel", http.MethodGet, path, "Show a channel", "channels", 200, false},
 		func(ctx context.Context, actor access.Actor, in *ChannelPath) (*one[v1Channel], error) {
@@ -102,7 +102,7 @@ func (v *v1) channels() {
 			if err != nil {
 				return nil, err
 			}
-			return &one[v1Channel]{v.channel(c)}, nil
+			return &one[v1Channel]{v.channel(actor, c)}, nil
 		})
 	handle(v, operation{verdict{web.Admin, false}, "update-channel", http.MethodPatch, path, "Change, lock or freeze a channel", "channels", 200, false},
 		func(ctx context.Context, actor access.Actor, in *struct {
@@ -144,7 +144,7 @@ func (v *v1) channels() {
 			if err != nil {
 				return nil, err
 			}
-			return &one[v1Channel]{v.channel(c)}, nil
+			return &one[v1Channel]{v.channel(actor, c)}, nil
 		})
 }
 
@@ -155,21 +155,14 @@ func freeze(ctx context.Context, reg *registry.Registry, actor access.Actor, at 
 		_, err := reg.ThawChannel(ctx, actor, at.Owner, at.Channel)
 		return err
 	}
-	var generation int64
-	if spec != "" {
-		open, err := reg.ReadChannel(ctx, actor, at.Owner, at.Channel)
-		if err != nil {
-			return err
-		}
-		generation, err = reg.GenerationAt(ctx, open, spec)
-		if err == nil && generation == 0 {
-			err = errs.New(errs.NotFound, "%s/%s had no generation yet at %s.", open.Channel.OwnerName, open.Channel.Name, spec)
-		}
-		if err != nil {
-			return invalid(err, "frozen_at")
-		}
+	if spec == "" {
+		_, err := reg.FreezeChannel(ctx, actor, at.Owner, at.Channel, 0)
+		return err
 	}
-	_, err := reg.FreezeChannel(ctx, actor, at.Owner, at.Channel, generation)
+	open, err := reg.ReadChannel(ctx, actor, at.Owner, at.Channel)
+	if err == nil {
+		_, err = reg.FreezeChannelAt(ctx, actor, open, spec)
+	}
 	return err
 }
 

@@ -93,6 +93,7 @@ func TestHistory(t *testing.T) {
 		}
 		w.want(http.StatusCreated, put("dev", condatest.Spec{Name: "c"}))
 		w.want(http.StatusUnprocessableEntity, w.send(alice, "PATCH", "/api/v1/channels/alice/dev", `{"frozen":true,"frozen_at":"77"}`))
+		w.want(http.StatusUnprocessableEntity, w.send(alice, "PATCH", "/api/v1/channels/alice/dev", `{"frozen":true,"frozen_at":"2001-02-03"}`))
 		w.want(http.StatusUnprocessableEntity, w.send(alice, "PATCH", "/api/v1/channels/alice/dev", `{"frozen_at":"1"}`))
 		if thawed := w.want(http.StatusOK, w.send(alice, "PATCH", "/api/v1/channels/alice/dev", `{"frozen":false}`)).object(w); thawed["frozen_at"] != nil {
 			w.Errorf("thawed: %v", thawed)

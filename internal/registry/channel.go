@@ -36,6 +36,15 @@ type Channel struct {
 	CreatedAt   time.Time
 }
 
+// SourceFor gives where the channel came from, as far as an actor is to know: a folder
+// of the server's machine is told only to who may administer the channel.
+func (c Channel) SourceFor(actor access.Actor) string {
+	if strings.HasPrefix(c.Source, "file:") && !access.Can(actor, access.Admin, c.object()).Allowed {
+		return ""
+	}
+	return c.Source
+}
+
 // ChannelInfo is a channel in a list.
 type ChannelInfo struct {
 	Channel
@@ -301,6 +310,26 @@ func (r *Registry) FreezeChannel(ctx context.Context, actor access.Actor, owner,
 		c.FrozenAt = &at
 		return nil
 	})
+}
+
+// FreezeChannelAt is FreezeChannel at what GenerationAt makes of spec, "" the present
+// one. Where that is no generation, or one before the first, it is errs.Invalid.
+func (r *Registry) FreezeChannelAt(ctx context.Context, actor access.Actor, o Opened, spec string) (Channel, error) {
+	var generation int64
+	if spec != "" {
+		var err error
+		generation, err = r.GenerationAt(ctx, o, spec)
+		if err == nil && generation == 0 {
+			err = errs.New(errs.NotFound, "%s/%s had no generation yet at %s.", o.Channel.OwnerName, o.Channel.Name, clip(spec))
+		}
+		if errs.Is(err, errs.NotFound) {
+			err = errs.New(errs.Invalid, "%s", errs.Message(err)).On("frozen_at")
+		}
+		if err != nil {
+			return Channel{}, err
+		}
+	}
+	return r.FreezeChannel(ctx, actor, o.Channel.OwnerName, o.Channel.Name, generation)
 }
 
 // ThawChannel undoes FreezeChannel.

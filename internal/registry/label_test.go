@@ -175,6 +175,37 @@ func TestFreeze(t *testing.T) {
 		if ch, err = w.ThawChannel(w.ctx, w.alice, "alice", "main"); err != nil || ch.FrozenAt != nil {
 			t.Fatalf("got %v, %v", ch.FrozenAt, err)
 		}
+		if opened, err = w.OpenChannel(w.ctx, w.alice, "alice", ""); err != nil {
+			t.Fatal(err)
+		}
+		for _, spec := range []string{"2001-02-03", "9", "never"} { // before the first generation, after the last, none
+			_, err = w.FreezeChannelAt(w.ctx, w.alice, opened, spec)
+			wantKind(t, err, errs.Invalid)
+		}
+		if ch, err = w.FreezeChannelAt(w.ctx, w.alice, opened, "1"); err != nil || ch.FrozenAt == nil || *ch.FrozenAt != 1 {
+			t.Fatalf("got %v, %v", ch.FrozenAt, err)
+		}
+	})
+}
+
+// TestSourceFor is that the folders of the server are told to administrators alone.
+func TestSourceFor(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		const folder, address = "file:///srv/secret/forge", "https://conda.example/forge"
+		for name, from := range map[string]string{"folder": folder, "address": address} {
+			ch, err := w.CreateChannel(w.ctx, w.alice, "acme", registry.NewChannel{Name: name, Source: from, Visibility: access.Public})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for who, actor := range map[string]access.Actor{"nobody": w.nobody, "a stranger": w.bob} {
+				if got := ch.SourceFor(actor); (got == from) != (from == address) || got != "" && got != from {
+					t.Errorf("%s: %s sees %q", name, who, got)
+				}
+			}
+			if got := ch.SourceFor(w.alice); got != from {
+				t.Errorf("%s: its owner sees %q", name, got)
+			}
+		}
 	})
 }
 

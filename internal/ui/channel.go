@@ -79,8 +79,8 @@ func (f *Face) channelPage(w http.ResponseWriter, r *http.Request) error {
 	if s := open.Source; s != nil {
 		p.SnapshotOf, p.Generation = &shared.Link{Text: s.OwnerName + "/" + s.Name, Href: shared.ChannelURL(s.OwnerName, s.Name)}, *c.FrozenAt
 		p.Changed = c.CreatedAt
-	} else if c.Source != "" {
-		p.Source = &channel.Source{URL: c.Source}
+	} else if from := c.SourceFor(v.actor); from != "" {
+		p.Source = &channel.Source{URL: from}
 	}
 	if total == 0 && access.Can(v.actor, access.Write, ownerObject(c)).Allowed && c.Kind == "local" {
 		p.Upload = []string{uploadCommand(c.OwnerName, c.Name, c.OwnerID == v.actor.ID)}
