@@ -142,6 +142,31 @@ func TestImportOverHTTP(t *testing.T) {
 	}
 }
 
+// TestFolderIsTold to who administers the channel that was imported from it, and to
+// nobody else.
+func TestFolderIsTold(t *testing.T) {
+	a := apptest.New(t)
+	root, ana, bob := a.Operator(t, "root"), a.User(t, "ana"), a.User(t, "bob")
+	a.Org(t, "acme", ana)
+	ana.Upload(t, "ana", condatest.Spec{Name: "soil"}, "")
+	source := folder(t, a, "noarch")
+	accepted := a.Want(t, http.StatusAccepted, "POST", "/api/v1/channels/acme/copy/import", apptest.Request{Token: root.Token, Body: []byte(`{"source":"` + source + `"}`)})
+	if i := ended(t, a, root, accepted.Header.Get("Location")); i.State != "done" {
+		t.Fatalf("it ended as %+v", i)
+	}
+	for _, path := range []string{"/api/v1/channels/acme/copy", "/api/v1/channels?owner=acme", "/acme/-/channels/copy"} {
+		for name, token := range map[string]string{"nobody": "", "a stranger": bob.Token, "its administrator": ana.Token} {
+			if token != "" && !strings.HasPrefix(path, "/api/") {
+				continue // pages know sessions
+			}
+			told := bytes.Contains(a.Want(t, http.StatusOK, "GET", path, apptest.Request{Token: token}).Body, []byte(source))
+			if told != (token == ana.Token) {
+				t.Errorf("%s is told where %s came from: %t", name, path, told)
+			}
+		}
+	}
+}
+
 // TestImportRefused: what can be known to be wrong is refused at once, the rest
 // is told by the resource.
 func TestImportRefused(t *testing.T) {

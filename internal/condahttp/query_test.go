@@ -11,7 +11,8 @@ import (
 
 // TestNoQueryForAShard counts the statements of requests that were made before:
 // a shard needs none, nor does an index or a package that did not change, whoever asks. On
-// PostgreSQL, where others may change rights, each is one point read.
+// PostgreSQL, where others may change rights, a shard is up to two point reads, the others
+// up to three.
 func TestNoQueryForAShard(t *testing.T) {
 	var statements atomic.Int64
 	w := newWorld(t, apptest.Statements(func(string) { statements.Add(1) }))

@@ -42,6 +42,13 @@ var changes = map[string]func(w *world) error{
 		_, err := w.FreezeChannel(w.ctx, w.alice, "alice", "dev", 0)
 		return err
 	},
+	"FreezeChannelAt": func(w *world) error {
+		o, err := w.OpenChannel(w.ctx, w.alice, "alice", "dev")
+		if err == nil {
+			_, err = w.FreezeChannelAt(w.ctx, w.alice, o, "")
+		}
+		return err
+	},
 	"ThawChannel": func(w *world) error {
 		_, err := w.ThawChannel(w.ctx, w.alice, "alice", "dev")
 		return err

@@ -36,13 +36,15 @@ type Channel struct {
 	CreatedAt   time.Time
 }
 
-// SourceFor gives where the channel came from, as far as an actor is to know: a folder
-// of the server's machine is told only to who may administer the channel.
+// SourceFor gives where the channel came from, as far as an actor is to know: what is no
+// address, but a folder of the server's machine, is told only to who may administer the
+// channel.
 func (c Channel) SourceFor(actor access.Actor) string {
-	if strings.HasPrefix(c.Source, "file:") && !access.Can(actor, access.Admin, c.object()).Allowed {
-		return ""
+	told := c.Kind == kindSnapshot || strings.HasPrefix(c.Source, "https://") || strings.HasPrefix(c.Source, "http://")
+	if told || access.Can(actor, access.Admin, c.object()).Allowed {
+		return c.Source
 	}
-	return c.Source
+	return ""
 }
 
 // ChannelInfo is a channel in a list.

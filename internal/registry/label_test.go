@@ -188,27 +188,6 @@ func TestFreeze(t *testing.T) {
 	})
 }
 
-// TestSourceFor is that the folders of the server are told to administrators alone.
-func TestSourceFor(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		const folder, address = "file:///srv/secret/forge", "https://conda.example/forge"
-		for name, from := range map[string]string{"folder": folder, "address": address} {
-			ch, err := w.CreateChannel(w.ctx, w.alice, "acme", registry.NewChannel{Name: name, Source: from, Visibility: access.Public})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for who, actor := range map[string]access.Actor{"nobody": w.nobody, "a stranger": w.bob} {
-				if got := ch.SourceFor(actor); (got == from) != (from == address) || got != "" && got != from {
-					t.Errorf("%s: %s sees %q", name, who, got)
-				}
-			}
-			if got := ch.SourceFor(w.alice); got != from {
-				t.Errorf("%s: its owner sees %q", name, got)
-			}
-		}
-	})
-}
-
 func TestOpenChannel(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.must(w.alice, "acme", condatest.Spec{Name: "open"})

@@ -1,7 +1,9 @@
 package repodata
 
 import (
+	"fmt"
 	"io"
+	"runtime/debug"
 	"sync"
 )
 
@@ -18,6 +20,7 @@ type readAhead struct {
 	read  chan chunk  // what was read, in order; it has room for all buffers
 	free  chan []byte // buffers to read into
 	stop  chan struct{}
+	once  sync.Once // closes stop
 	ended sync.WaitGroup
 
 	at   chunk  // what is being handed out
@@ -26,11 +29,12 @@ type readAhead struct {
 
 // chunk is a buffer with what was read, or the error that comes then.
 type chunk struct {
-	text []byte
-	err  error
+	text     []byte
+	err      error
+	panicked string // what the reader panicked with, for the goroutine that asked
 }
 
-// newReadAhead begins to read. close must be called, once.
+// newReadAhead begins to read. close must be called.
 func newReadAhead(r io.Reader) *readAhead {
 	a := &readAhead{read: make(chan chunk, aheadChunks), free: make(chan []byte, aheadChunks), stop: make(chan struct{})}
 	for range aheadChunks {
@@ -59,8 +63,13 @@ func (a *readAhead) next(r io.Reader) bool {
 	if buf == nil {
 		buf = make([]byte, aheadChunk)
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			a.read <- chunk{panicked: fmt.Sprintf("%v\n%s", p, debug.Stack())}
+		}
+	}()
 	n, err := io.ReadAtLeast(r, buf[:aheadChunk], 1)
-	a.read <- chunk{buf[:n], err}
+	a.read <- chunk{text: buf[:n], err: err}
 	return err == nil
 }
 
@@ -73,7 +82,9 @@ func (a *readAhead) Read(p []byte) (int, error) {
 		if a.at.text != nil {
 			a.free <- a.at.text
 		}
-		a.at = <-a.read
+		if a.at = <-a.read; a.at.panicked != "" {
+			panic(a.at.panicked)
+		}
 		a.rest = a.at.text
 	}
 	n := copy(p, a.rest)
@@ -84,7 +95,7 @@ func (a *readAhead) Read(p []byte) (int, error) {
 // close ends the reading, after the read that is under way, and gives the error that
 // has been handed out.
 func (a *readAhead) close() error {
-	close(a.stop)
+	a.once.Do(func() { close(a.stop) })
 	a.ended.Wait()
 	return a.at.err
 }

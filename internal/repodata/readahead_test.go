@@ -91,3 +91,39 @@ func TestReadRecordsEnds(t *testing.T) {
 		})
 	}
 }
+
+// panics gives some text and then panics.
+type panics struct{ text io.Reader }
+
+func (p panics) Read(b []byte) (int, error) {
+	n, err := p.text.Read(b)
+	if err != nil {
+		panic("the reader is broken")
+	}
+	return n, nil
+}
+
+// TestReadRecordsPanics is that a panic comes to who reads, who may have a place for it,
+// and leaves no goroutine, whether it is the reader's or the caller's.
+func TestReadRecordsPanics(t *testing.T) {
+	text := manyRecords(8000)
+	for name, tt := range map[string]struct {
+		r io.Reader
+		f func(string, jsontext.Value) error
+	}{
+		"the reader": {panics{strings.NewReader(text[:len(text)/2])}, func(string, jsontext.Value) error { return nil }},
+		"the caller": {strings.NewReader(text), func(string, jsontext.Value) error { panic("the caller is broken") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				defer func() {
+					if p := recover(); p == nil || !strings.Contains(fmt.Sprint(p), name+" is broken") {
+						t.Errorf("it ended with %v", p)
+					}
+				}()
+				_, err := repodata.ReadRecords(tt.r, tt.f)
+				t.Errorf("it came back with %v", err)
+			})
+		})
+	}
+}
