@@ -50,7 +50,7 @@ func ReadRecords(r io.Reader, f func(fileName string, raw jsontext.Value) error)
 	}
 	defer closeIt()
 	ahead := newReadAhead(plain)
-	defer ahead.close() //nolint:errcheck // for a panic of f; else it is closed by then
+	defer ahead.close() // for a panic of f; else it is closed by then
 	d := &documentReader{f: f, meter: &meter{r: ahead}}
 	d.dec = jsontext.NewDecoder(d.meter,
 		// The names of 700,000 records would be kept for this check.
