@@ -73,7 +73,7 @@ func rowChecks() []check {
 			AND NOT EXISTS (SELECT 1 FROM records r WHERE r.file_id = f.id AND r.channel_id = fc.channel_id AND ` + liveRecord("r", "fc.channel_id") + `)
 			AND NOT EXISTS (SELECT 1 FROM records r JOIN generations g ON g.channel_id = r.channel_id AND g.number = r.removed AND g.subdir = r.subdir
 				WHERE r.file_id = f.id AND r.channel_id = fc.channel_id AND g.cause LIKE '%` + causePatch + `%'
-				AND r.added = (SELECT max(l.added) FROM records l WHERE l.file_id = f.id AND l.channel_id = fc.channel_id))`,
+				AND r.added = (SELECT max(l.added) FROM records l WHERE l.file_id = f.id AND l.channel_id = fc.channel_id AND l.added <= c.generation))`,
 		},
 		{
 			"file-without-release", "A file belongs to a package or release that was deleted.",

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json/v2"
 	"fmt"
 	"io"
@@ -41,6 +42,11 @@ const (
 	come     = "come"     // one straggler
 	leave    = "leave"    // all stragglers
 	rollBack = "roll back"
+
+	// What is more than is done in one transaction; not among the changes at random, whose
+	// roll-backs are of many records where several hotfixes lie between.
+	hotfixAll    = "hotfix of all"
+	rollBackMany = "roll-back of many" // to the generation that differs most
 )
 
 // crowdState is what is listed of a crowd.
@@ -159,9 +165,9 @@ func (c *crowd) change(client *http.Client, server, kind string, r *rand.Rand) e
 	var err error
 	method = http.MethodPost
 	switch kind {
-	case hotfix:
+	case hotfix, hotfixAll:
 		path = "/api/v1/patches/" + crowdChannel + "?subdir=noarch"
-		body, err = c.hotfix(next.lists, r)
+		body, err = c.hotfix(next.lists, kind == hotfixAll, r)
 	case putOn, takeOff:
 		if next.labelled = kind == putOn; !next.labelled {
 			method = http.MethodDelete
@@ -184,9 +190,15 @@ func (c *crowd) change(client *http.Client, server, kind string, r *rand.Rand) e
 				}
 			}
 		}
-	case rollBack:
+	case rollBack, rollBackMany:
 		to := c.targets()
 		number := to[r.IntN(len(to))]
+		if kind == rollBackMany {
+			number = slices.MaxFunc(to, func(a, b int64) int { return cmp.Compare(c.differs(a), c.differs(b)) })
+			if n := c.differs(number); n <= crowdFiles {
+				return fmt.Errorf("a roll-back to %d is of %d records, more than %d are wanted", number, n, crowdFiles)
+			}
+		}
 		path, body, next.lists = "/api/v1/generations/"+crowdChannel, fmt.Appendf(nil, `{"to":"%d"}`, number), c.after(number)
 	}
 	if err != nil {
@@ -196,7 +208,7 @@ func (c *crowd) change(client *http.Client, server, kind string, r *rand.Rand) e
 	if err != nil {
 		return err
 	}
-	if kind == putOn || kind == takeOff || kind == rollBack {
+	if kind == putOn || kind == takeOff || kind == rollBack || kind == rollBackMany {
 		req.Header.Set("Content-Type", "application/json")
 	} else {
 		req.Header.Set("Content-Type", "application/octet-stream")
@@ -204,8 +216,24 @@ func (c *crowd) change(client *http.Client, server, kind string, r *rand.Rand) e
 	return c.ask(client, req, kind, next)
 }
 
-// hotfix marks some hundred records, and takes up to two out of the index.
-func (c *crowd) hotfix(lists map[string]string, r *rand.Rand) ([]byte, error) {
+// differs is how many files a roll-back to a generation changes.
+func (c *crowd) differs(number int64) (n int) {
+	after := c.after(number)
+	for file, is := range c.now.lists {
+		if was, ok := after[file]; !ok || was != is {
+			n++
+		}
+	}
+	for file := range after {
+		if _, ok := c.now.lists[file]; !ok {
+			n++
+		}
+	}
+	return n
+}
+
+// hotfix marks some hundred records, or all, and takes up to two out of the index.
+func (c *crowd) hotfix(lists map[string]string, all bool, r *rand.Rand) ([]byte, error) {
 	mark := fmt.Sprint("mark-", c.number)
 	doc := struct {
 		Version int                       `json:"patch_instructions_version"`
@@ -215,7 +243,10 @@ func (c *crowd) hotfix(lists map[string]string, r *rand.Rand) ([]byte, error) {
 	files := slices.Sorted(maps.Keys(lists))
 	r.Shuffle(len(files), func(i, j int) { files[i], files[j] = files[j], files[i] })
 	removed := r.IntN(3)
-	for i, file := range files[:200+r.IntN(200)] {
+	if !all {
+		files = files[:200+r.IntN(200)]
+	}
+	for i, file := range files {
 		if i < removed {
 			doc.Remove = append(doc.Remove, file)
 			delete(lists, file)
@@ -246,7 +277,7 @@ func (c *crowd) ask(client *http.Client, req *http.Request, kind string, next cr
 		var told struct {
 			Generation int64 `json:"generation"`
 		}
-		if (kind == hotfix || kind == rollBack) && err == nil {
+		if (kind == hotfix || kind == hotfixAll || kind == rollBack || kind == rollBackMany) && err == nil {
 			if err := json.Unmarshal(answer, &told); err != nil || told.Generation == 0 {
 				return fmt.Errorf("%s: %s: %w", kind, answer, err)
 			}

@@ -68,7 +68,7 @@ func scenarios() []scenario {
 		}
 		list = append(list, scenario{of.point, "a package that goes", packageOne, left, again}, scenario{of.point, "a roll-back", crowdOne(rollBack), of.want, crowdAgain})
 	}
-	for _, kind := range []string{hotfix, putOn, takeOff} {
+	for _, kind := range []string{hotfix, putOn, takeOff, rollBackMany} {
 		list = append(list,
 			scenario{"import.batch", kind, crowdOne(kind), gone, crowdAgain},
 			scenario{"large.rows-written", kind, crowdOne(kind), gone, crowdAgain},
@@ -204,10 +204,10 @@ const shortLease = "TERRARIUM_CRASH_LEASE=1s"
 func crowdOne(kind string) func(*testing.T, *world) {
 	return func(t *testing.T, w *world) {
 		env := w.store.Env
-		if kind == takeOff {
+		if before := map[string]string{takeOff: putOn, rollBackMany: hotfixAll}[kind]; before != "" {
 			w.store.Env = nil
 			server := w.store.Serve(t)
-			w.crowd.must(t, server, putOn)
+			w.crowd.must(t, server, before)
 			server.Stop()
 		}
 		w.store.Env = append(slices.Clone(env), shortLease)
