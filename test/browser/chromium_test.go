@@ -197,12 +197,20 @@ func (b *tab) leads(step chromedp.Action[chromedp.Void]) {
 	ask(b, chromedp.WaitEvent(page.LoadEventFired, nil, step))
 }
 
-// until waits for an expression to become true.
+// otherPage is what the protocol says where the page that was asked is gone.
+const otherPage = "Cannot find context with specified id"
+
+// until waits for an expression to become true. Chromium may say that a page has come
+// before it says where to ask it; it is asked again then.
 func (b *tab) until(expression string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond))); err != nil {
+	var err error
+	for again := true; again; again = err != nil && strings.Contains(err.Error(), otherPage) && ctx.Err() == nil {
+		_, err = chromedp.Run(ctx, chromedp.Poll[bool](expression, chromedp.WithPollingInterval(20*time.Millisecond)))
+	}
+	if err != nil {
 		b.t.Fatalf("%s at %s: %v\n%s", expression, b.where(), err, b.text())
 	}
 }
