@@ -155,14 +155,7 @@ func freeze(ctx context.Context, reg *registry.Registry, actor access.Actor, at 
 		_, err := reg.ThawChannel(ctx, actor, at.Owner, at.Channel)
 		return err
 	}
-	if spec == "" {
-		_, err := reg.FreezeChannel(ctx, actor, at.Owner, at.Channel, 0)
-		return err
-	}
-	open, err := reg.ReadChannel(ctx, actor, at.Owner, at.Channel)
-	if err == nil {
-		_, err = reg.FreezeChannelAt(ctx, actor, open, spec)
-	}
+	_, err := reg.FreezeChannel(ctx, actor, at.Owner, at.Channel, spec)
 	return err
 }
 

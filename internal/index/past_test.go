@@ -89,7 +89,7 @@ func TestFrozenAtThePresent(t *testing.T) {
 		first := condatest.Spec{Name: "a"}
 		w.upload("main", first, false)
 		w.document(w.idx, w.open(w.ana, "main"), "", "noarch", index.RepodataJSON)
-		if _, err := w.reg.FreezeChannel(t.Context(), w.ana, "ana", "main", 0); err != nil {
+		if _, err := w.reg.FreezeChannel(t.Context(), w.ana, "ana", "main", ""); err != nil {
 			t.Fatal(err)
 		}
 		frozen := w.open(w.ana, "main")

@@ -39,14 +39,7 @@ var changes = map[string]func(w *world) error{
 		return w.UnlockChannel(w.ctx, w.alice, "alice", "dev")
 	},
 	"FreezeChannel": func(w *world) error {
-		_, err := w.FreezeChannel(w.ctx, w.alice, "alice", "dev", 0)
-		return err
-	},
-	"FreezeChannelAt": func(w *world) error {
-		o, err := w.OpenChannel(w.ctx, w.alice, "alice", "dev")
-		if err == nil {
-			_, err = w.FreezeChannelAt(w.ctx, w.alice, o, "")
-		}
+		_, err := w.FreezeChannel(w.ctx, w.alice, "alice", "dev", "")
 		return err
 	},
 	"ThawChannel": func(w *world) error {

@@ -269,7 +269,7 @@ func channelFacts(c Channel) map[string]any {
 
 // UpdateChannel changes a channel; admin on it is needed.
 func (r *Registry) UpdateChannel(ctx context.Context, actor access.Actor, owner, name string, u ChannelUpdate) (Channel, error) {
-	return r.alterChannel(ctx, actor, owner, name, "channel.update", func(c *Channel) error {
+	return r.alterChannel(ctx, actor, owner, name, "channel.update", func(_ context.Context, _ *change, c *Channel) error {
 		for _, set := range []struct{ to, from *string }{{&c.Visibility, u.Visibility}, {&c.ReplaceRule, u.ReplaceRule}, {&c.Description, u.Description}} {
 			if set.from != nil {
 				*set.to = *set.from
@@ -288,66 +288,55 @@ func (r *Registry) SetVisibility(ctx context.Context, actor access.Actor, owner,
 // LockChannel lets no file come or go until UnlockChannel. Locking what is
 // locked is no error. Admin on the channel is needed.
 func (r *Registry) LockChannel(ctx context.Context, actor access.Actor, owner, name string) error {
-	_, err := r.alterChannel(ctx, actor, owner, name, "channel.lock", func(c *Channel) error { c.Locked = true; return nil })
+	_, err := r.alterChannel(ctx, actor, owner, name, "channel.lock", func(_ context.Context, _ *change, c *Channel) error { c.Locked = true; return nil })
 	return err
 }
 
 // UnlockChannel undoes LockChannel.
 func (r *Registry) UnlockChannel(ctx context.Context, actor access.Actor, owner, name string) error {
-	_, err := r.alterChannel(ctx, actor, owner, name, "channel.unlock", func(c *Channel) error { c.Locked = false; return nil })
+	_, err := r.alterChannel(ctx, actor, owner, name, "channel.unlock", func(_ context.Context, _ *change, c *Channel) error { c.Locked = false; return nil })
 	return err
 }
 
-// FreezeChannel makes the channel serve one generation, 0 = the present one,
-// while uploads go on. Snapshots are errs.Forbidden: they are frozen for ever.
-func (r *Registry) FreezeChannel(ctx context.Context, actor access.Actor, owner, name string, generation int64) (Channel, error) {
-	return r.alterChannel(ctx, actor, owner, name, "channel.freeze", func(c *Channel) error {
-		if err := c.mayThaw(); err != nil {
+// FreezeChannel makes the channel serve one generation, while uploads go on: what
+// GenerationAt makes of spec, or the present one for "". Where there is no such
+// generation, or had been none by then, it is errs.Invalid. Snapshots are
+// errs.Forbidden: they are frozen for ever.
+func (r *Registry) FreezeChannel(ctx context.Context, actor access.Actor, owner, name, spec string) (Channel, error) {
+	return r.alterChannel(ctx, actor, owner, name, "channel.freeze", func(ctx context.Context, c *change, ch *Channel) error {
+		if err := ch.mayThaw(); err != nil {
 			return err
 		}
-		if generation < 0 || generation > c.Generation {
-			return errs.New(errs.Invalid, "%s/%s has no generation %d; the last one is %d.", c.OwnerName, c.Name, generation, c.Generation).On("generation")
+		at := ch.Generation
+		if spec != "" {
+			var err error
+			at, err = r.generationAt(ctx, c.tx, *ch, spec, true)
+			if err == nil && at == 0 {
+				err = errs.New(errs.NotFound, "%s/%s had no generation yet at %s.", ch.OwnerName, ch.Name, clip(spec))
+			}
+			if err != nil {
+				return onMember(err, "frozen_at")
+			}
 		}
-		at := cmp.Or(generation, c.Generation)
-		c.FrozenAt = &at
+		ch.FrozenAt = &at
 		return nil
 	})
 }
 
-// FreezeChannelAt is FreezeChannel at what GenerationAt makes of spec, "" the present
-// one. Where that is no generation, or one before the first, it is errs.Invalid.
-func (r *Registry) FreezeChannelAt(ctx context.Context, actor access.Actor, o Opened, spec string) (Channel, error) {
-	var generation int64
-	if spec != "" {
-		var err error
-		generation, err = r.GenerationAt(ctx, o, spec)
-		if err == nil && generation == 0 {
-			err = errs.New(errs.NotFound, "%s/%s had no generation yet at %s.", o.Channel.OwnerName, o.Channel.Name, clip(spec))
-		}
-		if errs.Is(err, errs.NotFound) {
-			err = errs.New(errs.Invalid, "%s", errs.Message(err)).On("frozen_at")
-		}
-		if err != nil {
-			return Channel{}, err
-		}
-	}
-	return r.FreezeChannel(ctx, actor, o.Channel.OwnerName, o.Channel.Name, generation)
-}
-
 // ThawChannel undoes FreezeChannel.
 func (r *Registry) ThawChannel(ctx context.Context, actor access.Actor, owner, name string) (Channel, error) {
-	return r.alterChannel(ctx, actor, owner, name, "channel.thaw", func(c *Channel) error { c.FrozenAt = nil; return c.mayThaw() })
+	return r.alterChannel(ctx, actor, owner, name, "channel.thaw", func(_ context.Context, _ *change, c *Channel) error { c.FrozenAt = nil; return c.mayThaw() })
 }
 
 // alterChannel changes the row of a channel. Whoever has it open learns of it,
 // because cached rights are forgotten.
-func (r *Registry) alterChannel(ctx context.Context, actor access.Actor, owner, name, action string, alter func(*Channel) error) (ch Channel, err error) {
+func (r *Registry) alterChannel(ctx context.Context, actor access.Actor, owner, name, action string, alter func(context.Context, *change, *Channel) error) (ch Channel, err error) {
 	err = r.change(ctx, actor, "channel", func(ctx context.Context, c *change) error {
 		if ch, err = c.loadChannel(ctx, access.Admin, owner, name); err != nil {
 			return err
 		}
 		before := channelFacts(ch)
-		if err := alter(&ch); err != nil {
+		if err := alter(ctx, c, &ch); err != nil {
 			return err
 		}
 		_, err = c.exec(ctx, "UPDATE channels SET visibility = $2, locked = $3, replace_rule = $4, description = $5, frozen_at = $6 WHERE id = $1",

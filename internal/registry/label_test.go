@@ -161,7 +161,7 @@ func TestReplaceRules(t *testing.T) {
 func TestFreeze(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.must(w.alice, "alice", condatest.Spec{})
-		ch, err := w.FreezeChannel(w.ctx, w.alice, "alice", "main", 0)
+		ch, err := w.FreezeChannel(w.ctx, w.alice, "alice", "main", "")
 		if err != nil || ch.FrozenAt == nil || *ch.FrozenAt != 1 {
 			t.Fatalf("got %v, %v", ch.FrozenAt, err)
 		}
@@ -170,19 +170,16 @@ func TestFreeze(t *testing.T) {
 		if err != nil || opened.Channel.FrozenAt == nil {
 			t.Fatalf("got %+v, %v", opened, err)
 		}
-		_, err = w.FreezeChannel(w.ctx, w.alice, "alice", "main", 9)
+		_, err = w.FreezeChannel(w.ctx, w.alice, "alice", "main", "9")
 		wantKind(t, err, errs.Invalid)
 		if ch, err = w.ThawChannel(w.ctx, w.alice, "alice", "main"); err != nil || ch.FrozenAt != nil {
 			t.Fatalf("got %v, %v", ch.FrozenAt, err)
 		}
-		if opened, err = w.OpenChannel(w.ctx, w.alice, "alice", ""); err != nil {
-			t.Fatal(err)
-		}
 		for _, spec := range []string{"2001-02-03", "9", "never"} { // before the first generation, after the last, none
-			_, err = w.FreezeChannelAt(w.ctx, w.alice, opened, spec)
+			_, err = w.FreezeChannel(w.ctx, w.alice, "alice", "main", spec)
 			wantKind(t, err, errs.Invalid)
 		}
-		if ch, err = w.FreezeChannelAt(w.ctx, w.alice, opened, "1"); err != nil || ch.FrozenAt == nil || *ch.FrozenAt != 1 {
+		if ch, err = w.FreezeChannel(w.ctx, w.alice, "alice", "main", "1"); err != nil || ch.FrozenAt == nil || *ch.FrozenAt != 1 {
 			t.Fatalf("got %v, %v", ch.FrozenAt, err)
 		}
 	})

@@ -127,7 +127,7 @@ func (c *change) backTo(ctx context.Context, ownerName, name, spec string) (*rol
 	}
 	to, err := c.r.generationAt(ctx, c.tx, ch, spec, false)
 	if err != nil {
-		return nil, onAt(err)
+		return nil, onMember(err, "at")
 	}
 	return &rollback{change: c, channel: ch, to: to}, nil
 }

@@ -202,7 +202,7 @@ func TestFrozenFiles(t *testing.T) {
 		if _, err := w.Withdraw(w.ctx, w.alice, "alice", "yanked", "1.0", yanked.Basename, ""); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.FreezeChannel(w.ctx, w.alice, "alice", "main", 0); err != nil {
+		if _, err := w.FreezeChannel(w.ctx, w.alice, "alice", "main", ""); err != nil {
 			t.Fatal(err)
 		}
 		w.must(w.alice, "alice", condatest.Spec{Name: "demo", Summary: "other bytes"}, force)
@@ -294,7 +294,7 @@ func TestSnapshotRefusals(t *testing.T) {
 		wantKind(t, err, errs.Forbidden)
 		_, err = w.RollBack(w.ctx, w.alice, "acme", "s", "0")
 		wantKind(t, err, errs.Forbidden)
-		_, err = w.FreezeChannel(w.ctx, w.alice, "acme", "s", 0)
+		_, err = w.FreezeChannel(w.ctx, w.alice, "acme", "s", "")
 		wantKind(t, err, errs.Forbidden)
 		_, err = w.ThawChannel(w.ctx, w.alice, "acme", "s")
 		wantKind(t, err, errs.Forbidden)

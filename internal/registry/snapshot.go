@@ -64,7 +64,7 @@ func (r *Registry) CreateSnapshot(ctx context.Context, actor access.Actor, owner
 		}
 		at, err := c.r.generationAt(ctx, c.tx, from, n.At, true)
 		if err != nil {
-			return onAt(err)
+			return onMember(err, "at")
 		}
 		ch.Kind, ch.Visibility, ch.Description, ch.FrozenAt = kindSnapshot, from.Visibility, n.Description, &at
 		ch.Source, ch.SourceID = from.OwnerName+"/"+from.Name, from.ID
@@ -84,10 +84,10 @@ func (r *Registry) CreateSnapshot(ctx context.Context, actor access.Actor, owner
 	return ch, err
 }
 
-// onAt makes the refusal of a generation one of the member at of a request.
-func onAt(err error) error {
+// onMember makes the refusal of a generation one of a member of the request.
+func onMember(err error, member string) error {
 	if errs.Is(err, errs.NotFound) {
-		return errs.New(errs.Invalid, "%s", errs.Message(err)).On("at")
+		return errs.New(errs.Invalid, "%s", errs.Message(err)).On(member)
 	}
 	return err
 }

@@ -149,7 +149,7 @@ func (f *Face) freeze(w http.ResponseWriter, r *http.Request) error {
 	c := open.Channel
 	notice := shared.Notice{Kind: "ok", Title: c.OwnerName + "/" + c.Name + " serves its newest state again."}
 	if r.FormValue("frozen") == "true" {
-		c, err = f.registry.FreezeChannelAt(r.Context(), v.actor, open, strings.TrimSpace(r.FormValue("at")))
+		c, err = f.registry.FreezeChannel(r.Context(), v.actor, c.OwnerName, c.Name, strings.TrimSpace(r.FormValue("at")))
 		if err == nil {
 			notice.Title = c.OwnerName + "/" + c.Name + " is frozen at generation " + shared.Count(*c.FrozenAt) + "."
 		}
