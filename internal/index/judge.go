@@ -137,7 +137,7 @@ func (j *judge) name(name string, c *columns, rules *nameRules) (verdict, bits) 
 		kept[len(kept)-1] = 1<<rest - 1
 	}
 	if rules != nil {
-		touched = j.takeVersions(c, j.Predicate.versions[rules.versions.from:rules.versions.to]) || touched
+		touched = j.takeVersions(c, j.ranges[rules.versions.from:rules.versions.to]) || touched
 		for i := rules.specs.from; i < rules.specs.to; i++ {
 			touched = j.takeSpec(c, name, &j.specs[i]) || touched
 		}

@@ -41,14 +41,14 @@ type VersionRule struct {
 // keys on every replica. A list of vulnerabilities has thousands of rules, and there may be
 // a thousand predicates: what belongs to a name lies in lists that all names share.
 type Predicate struct {
-	key      string
-	allow    map[unique.Handle[string]]bool // nil = every licence
-	deny     map[unique.Handle[string]]bool
-	minAge   int64       // milliseconds
-	byName   []nameRules // sorted by name
-	versions []conda.VersionMatcher
-	specs    []specRule
-	pattern  []patternRule
+	key     string
+	allow   map[unique.Handle[string]]bool // nil = every licence
+	deny    map[unique.Handle[string]]bool
+	minAge  int64       // milliseconds
+	byName  []nameRules // sorted by name
+	ranges  []conda.VersionMatcher
+	specs   []specRule
+	pattern []patternRule
 }
 
 // nameRules are the rules that speak of one name.
@@ -135,11 +135,11 @@ func (p *Predicate) lay(versions map[string][]conda.VersionMatcher, specs map[st
 	}
 	slices.Sort(names)
 	p.byName = make([]nameRules, len(names))
-	p.versions, p.specs = make([]conda.VersionMatcher, 0, total(versions)), make([]specRule, 0, total(specs))
+	p.ranges, p.specs = make([]conda.VersionMatcher, 0, total(versions)), make([]specRule, 0, total(specs))
 	for i, name := range names {
-		r := nameRules{name: name, versions: stretch{from: uint32(len(p.versions))}, specs: stretch{from: uint32(len(p.specs))}}
-		p.versions, p.specs = append(p.versions, versions[name]...), append(p.specs, specs[name]...)
-		r.versions.to, r.specs.to = uint32(len(p.versions)), uint32(len(p.specs))
+		r := nameRules{name: name, versions: stretch{from: uint32(len(p.ranges))}, specs: stretch{from: uint32(len(p.specs))}}
+		p.ranges, p.specs = append(p.ranges, versions[name]...), append(p.specs, specs[name]...)
+		r.versions.to, r.specs.to = uint32(len(p.ranges)), uint32(len(p.specs))
 		p.byName[i] = r
 	}
 }
@@ -168,7 +168,7 @@ func (r *specRule) takes(t conda.MatchTarget) bool {
 
 // size estimates the bytes of memory.
 func (p *Predicate) size() int64 {
-	return int64(64*(len(p.allow)+len(p.deny)) + 64*len(p.byName) + 150*len(p.versions) + 400*len(p.specs) + 500*len(p.pattern))
+	return int64(64*(len(p.allow)+len(p.deny)) + 64*len(p.byName) + 150*len(p.ranges) + 400*len(p.specs) + 500*len(p.pattern))
 }
 
 // Key names the rules in an ETag and in what is kept of them.
